@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Making an eventfd: initial value, flags, errors. */
+#include <sys/resource.h>
+
+#include "eventfd.h"
+
+FIXTURE(create) { int fd; };
+EFD_VARIANTS(create);
+
+FIXTURE_SETUP(create)
+{
+	self->fd = efd_create(0, variant->flags);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(create)
+{
+	close(self->fd);
+}
+
+/* "Always O_RDWR." */
+TEST_F(create, access_mode_and_status_flags)
+{
+	EXPECT_EQ(O_RDWR | (variant->flags & EFD_NONBLOCK), fcntl(self->fd, F_GETFL));
+}
+
+/* Without EFD_CLOEXEC the descriptor stays open over exec. */
+TEST_F(create, cloexec_is_off_unless_asked_for)
+{
+	int fd = efd_create(0, variant->flags | EFD_CLOEXEC);
+
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, fcntl(self->fd, F_GETFD));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	close(fd);
+}
+
+/* "`n` is 32 bits; 0xffffffff is fine." */
+TEST_F(create, initial_value)
+{
+	static const unsigned int initial[] = { 0, 1, 2, 0x7fffffff, 0x80000000, 0xffffffff };
+	uint64_t value, want;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(initial); i++) {
+		fd = efd_create(initial[i], variant->flags | EFD_NONBLOCK);
+		ASSERT_GE(fd, 0);
+		want = variant->flags & EFD_SEMAPHORE ? 1 : initial[i];
+		if (initial[i]) {
+			EXPECT_EQ(8, efd_read(fd, &value));
+			EXPECT_EQ(want, value);
+		} else {
+			EXPECT_EQ(-EAGAIN, efd_read(fd, &value));
+		}
+		close(fd);
+	}
+}
+
+/* "Any flag outside EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK: EINVAL" */
+TEST(unknown_flags_are_refused)
+{
+	const unsigned int known = EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK;
+	unsigned int bit;
+	int fd;
+
+	for (bit = 0; bit < 32; bit++) {
+		fd = efd_create(0, 1u << bit);
+		if (known & (1u << bit)) {
+			EXPECT_GE(fd, 0) TH_LOG("bit %u", bit);
+			close(fd);
+		} else {
+			EXPECT_EQ(-EINVAL, fd) TH_LOG("bit %u", bit);
+			EXPECT_EQ(-EINVAL, efd_create(0, known | 1u << bit)) TH_LOG("bit %u", bit);
+		}
+	}
+}
+
+/* "`eventfd(n)` = `eventfd2(n, 0)`" */
+TEST(old_call)
+{
+#ifdef SYS_eventfd
+	uint64_t value = 0;
+	int fd = RET(syscall(SYS_eventfd, 7, 0xdeadbeef));
+
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(O_RDWR, fcntl(fd, F_GETFL));
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	EXPECT_EQ(8, efd_read(fd, &value));
+	EXPECT_EQ(7, value);
+	close(fd);
+#else
+	SKIP(return, "this architecture has only eventfd2");
+#endif
+}
+
+/* "EMFILE ... as usual": and nothing is left behind by the failure. */
+TEST(descriptor_limit)
+{
+	struct rlimit limit = { 3, 3 };
+	int fd = efd_create(0, 0);
+
+	ASSERT_GE(fd, 0);
+	close(fd);
+	limit.rlim_cur = limit.rlim_max = fd;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(-EMFILE, efd_create(0, 0));
+}
+
+/* "ENFILE": the system-wide limit, which root may exceed. */
+TEST(system_limit)
+{
+	char old[32] = "";
+	int knob, fd;
+
+	knob = open("/proc/sys/fs/file-max", O_RDWR);
+	if (knob < 0 || geteuid())
+		SKIP(return, "needs root and /proc/sys");
+	ASSERT_LT(0, read(knob, old, sizeof(old) - 1));
+	ASSERT_EQ(1, pwrite(knob, "1", 1, 0));
+	if (setresuid(65534, 65534, 0)) {
+		pwrite(knob, old, strlen(old), 0);
+		SKIP(return, "cannot drop privileges");
+	}
+	fd = efd_create(0, 0);
+	setresuid(0, 0, 0);
+	EXPECT_LT(0, pwrite(knob, old, strlen(old), 0));
+	EXPECT_EQ(-ENFILE, fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the eventfd tests share: calls that return -errno, and tasks that can be
+ * proved to sleep in a given system call.
+ *
+ * A sentence in quotes above a test is the sentence of the contract that the
+ * test proves. No wait here is without a bound.
+ */
+#ifndef SELFTESTS_EVENTFD_H
+#define SELFTESTS_EVENTFD_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#ifndef EFD_SEMAPHORE
+#define EFD_SEMAPHORE	1
+#define EFD_CLOEXEC	O_CLOEXEC
+#define EFD_NONBLOCK	O_NONBLOCK
+#endif
+
+/* The largest count that user space can write. */
+#define EFD_MAX		(UINT64_MAX - 1)
+
+/* How long something that must happen may take; milliseconds, slow guests included. */
+#define WAIT_MS		4000
+
+/* The result of a system call as the kernel returns it: -errno on failure. */
+#define RET(call)	({ ssize_t ret_ = (call); ret_ < 0 ? -errno : ret_; })
+
+static inline int efd_create(unsigned int count, int flags)
+{
+	return RET(syscall(SYS_eventfd2, count, flags));
+}
+
+static inline ssize_t efd_write(int fd, uint64_t value)
+{
+	return RET(write(fd, &value, sizeof(value)));
+}
+
+static inline ssize_t efd_read(int fd, uint64_t *value)
+{
+	return RET(read(fd, value, sizeof(*value)));
+}
+
+/* The events of @fd out of @events (and POLLERR, POLLHUP, POLLNVAL), at once. */
+static inline int efd_events(int fd, short events)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int ret = RET(poll(&pfd, 1, 0));
+
+	return ret < 0 ? ret : pfd.revents;
+}
+
+static inline uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
+static inline void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, (ms % 1000) * 1000000l };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Evaluates @cond until it holds, or WAIT_MS have passed; says whether it held. */
+#define eventually(cond) ({						\
+	uint64_t end_ = now_ms() + WAIT_MS;				\
+	bool ok_;							\
+									\
+	while (!(ok_ = (cond)) && now_ms() < end_)			\
+		sleep_ms(1);						\
+	ok_;								\
+})
+
+/*
+ * A line of /proc/TID/syscall starts with the number of the system call that
+ * the task sleeps in, and is "running" as long as it does not sleep.
+ */
+static inline bool sleeps_in(pid_t tid, long nr)
+{
+	char path[64], line[256] = "";
+	FILE *f;
+	bool yes;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	yes = fgets(line, sizeof(line), f) && line[0] >= '0' && line[0] <= '9' &&
+	      strtol(line, NULL, 10) == nr;
+	fclose(f);
+	return yes;
+}
+
+/* How often the task has gone to sleep, ever: unchanged if it was not woken. */
+static inline long nr_sleeps(pid_t tid)
+{
+	char path[64], line[256];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+			break;
+	fclose(f);
+	return n;
+}
+
+/*
+ * A thread that makes one call, and what came of it. Set @fd and @value as the
+ * call wants them; worker_read() and worker_write() are ready-made calls.
+ */
+struct worker {
+	pthread_t thread;
+	void (*call)(struct worker *w);
+	void *arg;
+	int fd;
+	uint64_t value;
+	ssize_t ret;
+	_Atomic pid_t tid;
+	_Atomic bool done;
+};
+
+static inline void worker_read(struct worker *w)
+{
+	w->ret = efd_read(w->fd, &w->value);
+}
+
+static inline void worker_write(struct worker *w)
+{
+	w->ret = efd_write(w->fd, w->value);
+}
+
+static inline void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	w->tid = syscall(SYS_gettid);
+	w->call(w);
+	w->done = true;
+	return NULL;
+}
+
+static inline bool worker_start(struct worker *w, void (*call)(struct worker *w))
+{
+	w->call = call;
+	w->tid = 0;
+	w->done = false;
+	return !pthread_create(&w->thread, NULL, worker_main, w) && eventually(w->tid);
+}
+
+/* Starts @w and sees it asleep in system call @nr. */
+static inline bool worker_start_asleep(struct worker *w, void (*call)(struct worker *w), long nr)
+{
+	return worker_start(w, call) && eventually(w->done || sleeps_in(w->tid, nr)) && !w->done;
+}
+
+/* True if @w ended within the bound. A false leaves it running: end the test. */
+static inline bool worker_join(struct worker *w)
+{
+	if (!eventually(w->done))
+		return false;
+	return !pthread_join(w->thread, NULL);
+}
+
+/*
+ * The four kinds of eventfd that most rules hold for alike. Use:
+ *	FIXTURE(x) { int fd; };
+ *	EFD_VARIANTS(x);
+ *	FIXTURE_SETUP(x) { self->fd = efd_create(0, variant->flags); ... }
+ */
+#define EFD_VARIANTS(fixture)						\
+	FIXTURE_VARIANT(fixture) { int flags; };			\
+	FIXTURE_VARIANT_ADD(fixture, counter) { .flags = 0 };		\
+	FIXTURE_VARIANT_ADD(fixture, counter_nonblock)			\
+		{ .flags = EFD_NONBLOCK };				\
+	FIXTURE_VARIANT_ADD(fixture, semaphore)				\
+		{ .flags = EFD_SEMAPHORE };				\
+	FIXTURE_VARIANT_ADD(fixture, semaphore_nonblock)		\
+		{ .flags = EFD_SEMAPHORE | EFD_NONBLOCK }
+
+/* The two of them that sleep. */
+#define EFD_BLOCKING_VARIANTS(fixture)					\
+	FIXTURE_VARIANT(fixture) { int flags; };			\
+	FIXTURE_VARIANT_ADD(fixture, counter) { .flags = 0 };		\
+	FIXTURE_VARIANT_ADD(fixture, semaphore)				\
+		{ .flags = EFD_SEMAPHORE }
+
+#endif /* SELFTESTS_EVENTFD_H */
