@@ -7,6 +7,8 @@
 
 set -euo pipefail
 export LC_ALL=C
+# what our make was told is not meant for the kernel's
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -43,12 +45,20 @@ pin() { sed -n "s/^$1 *:= *//p" "$TOP/kernel.mk"; }
 : "${ARCH:=x86_64}" "${CONFIG:=base}" "${SERIES:=all}" "${UPTO:=}" "${KDIR:=}"
 : "${JOBS:=$(nproc)}" "${V:=0}" "${O:=$TOP/build}"
 
-mkdir -p "$O" 2>/dev/null || die 2 "cannot create the output directory $O" \
-	"choose another with O=/path"
-O=$(cd "$O" && pwd)
+O=$(realpath -m "$O")
 
 PATCHES=$TOP/patches
+# the names of the patches, in order
 series() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]].*//' "$PATCHES/series"; }
+# the files that the series changes or creates
+touched() { series | sed "s,^,$PATCHES/," | xargs -r sed -n 's,^[-+][-+][-+] [ab]/\([^ \t]*\).*,\1,p' | sort -u; }
+# quilt with our patches in directory $1
+quilt_in()
+{
+	local dir=$1
+	shift
+	(cd "$dir" && QUILT_PATCHES=$PATCHES QUILT_PC=.pc quilt --quiltrc "$TOP/quiltrc" "$@")
+}
 
 case $SERIES in
 all|none) ;;
@@ -74,6 +84,28 @@ else
 	TREE=$O/tree/$BASE_ID-series
 fi
 OBJ=$TREE/obj-$CONFIG
+
+# is_kernel_tree DIR, or an end with a clear line
+is_kernel_tree()
+{
+	[ -f "$1/Kbuild" ] && [ -d "$1/fs" ] && grep -qs '^VERSION = ' "$1/Makefile" ||
+		die 2 "$1 is not a Linux kernel source tree" \
+			"KDIR= wants the top directory, the one with Kbuild, fs/ and Makefile"
+}
+version() { sed -n 's/^VERSION = //p;s/^PATCHLEVEL = /./p;s/^SUBLEVEL = /./p' "$1/Makefile" | tr -d '\n'; }
+
+# push_series DIR [LAST]: quilt push at fuzz 0, up to patch LAST; on failure says
+# which patch does not fit which file, in $refusal, and returns 1.
+refusal=''
+push_series()
+{
+	local log=$1.quilt.log patch file
+	! quilt_in "$1" push --fuzz=0 "${2:--a}" > "$log" 2>&1 || return 0
+	patch=$(sed -n 's/^Applying patch //p' "$log" | tail -1)
+	file=$(sed -n 's/.*FAILED -- .*file \(.*\)$/\1/p; s/^can.t find file to patch.*/a file that is not there/p' "$log" | head -1)
+	refusal="${patch##*/} does not fit ${file:-this tree}"
+	return 1
+}
 
 # The kernel's own knobs, the same for everyone: a build is reproducible, and
 # ccache sees equal commands as equal.

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -213,5 +214,66 @@ static inline bool worker_join(struct worker *w)
 	FIXTURE_VARIANT_ADD(fixture, counter) { .flags = 0 };		\
 	FIXTURE_VARIANT_ADD(fixture, semaphore)				\
 		{ .flags = EFD_SEMAPHORE }
+
+static inline int efd_set_nonblock(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+/*
+ * What the counter holds, in either mode, found by how much more fits. Leaves it
+ * at EFD_MAX, so this is the last look at it. Not while readers sleep: they would read.
+ */
+static inline uint64_t efd_fill(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	uint64_t room = 0;
+	int bit;
+
+	efd_set_nonblock(fd, true);
+	for (bit = 63; bit >= 0; bit--)
+		if (efd_write(fd, 1ull << bit) == 8)
+			room |= 1ull << bit;
+	fcntl(fd, F_SETFL, flags);
+	return EFD_MAX - room;
+}
+
+/* A fork whose child outlives neither the test nor a bound. */
+static inline pid_t child_start(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(20);
+	}
+	return pid;
+}
+
+/* Says so without taking the exit status away from child_end(). */
+static inline bool child_has_ended(pid_t pid)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == pid;
+}
+
+/* Sees a child asleep in system call @nr. */
+static inline bool child_sleeps_in(pid_t pid, long nr)
+{
+	return eventually(sleeps_in(pid, nr) || child_has_ended(pid)) && !child_has_ended(pid);
+}
+
+/* The exit status of a child, or minus the signal that ended it, or -1000 if it did not end. */
+static inline int child_end(pid_t pid)
+{
+	int status;
+
+	if (!eventually(waitpid(pid, &status, WNOHANG) == pid))
+		return -1000;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
 
 #endif /* SELFTESTS_EVENTFD_H */

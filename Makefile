@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# Thin verbs: the work is in scripts/. `make` alone explains them.
+include kernel.mk
+
+KNOBS := KDIR O ARCH ACCEL CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V
+$(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
+export BASE BASE_PACKAGE BASE_TARBALL
+
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+help:
+	@scripts/help
+
+run: build
+	@scripts/boot
+
+build: doctor tree kconfig kernel samples image
+
+stock:
+	@$(MAKE) run SERIES=none
+
+retest:
+	@scripts/boot
+
+shell: build
+	@scripts/boot --shell
+
+gdb: build
+	@scripts/boot --gdb
+
+list: build
+	@scripts/boot --list
+
+doctor:
+	@scripts/doctor run
+
+tree kconfig kernel samples image bisect apply clean distclean:
+	@scripts/$@
+
+kconfig: tree
+kernel: kconfig
+samples: kernel
+image: samples
+
+check:
+	@scripts/doctor run check
+	@scripts/check
+
+bisect: doctor
+
+test:
+	@scripts/test
+
+.PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
+	samples image check bisect apply test clean distclean

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FIND_EVENTFD_H
+#define FIND_EVENTFD_H
+
+#include <linux/eventfd.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/pid.h>
+#include <linux/sched/task.h>
+
+/*
+ * Finds the eventfd behind a descriptor of another process.
+ *
+ * The direct way, fget_task(), is not exported. 6.12 exports
+ * task_lookup_next_fdget_rcu() and newer kernels fget_task_next(), but neither
+ * is in all of them. iterate_fd() has been there throughout, 6.1 included, in
+ * the same form; it calls back for each open descriptor from a given one on, with
+ * the table locked.
+ */
+struct found_eventfd {
+	unsigned int fd;
+	struct eventfd_ctx *ctx;
+	struct file *file;
+};
+
+static int found_descriptor(const void *p, struct file *file, unsigned int fd)
+{
+	struct found_eventfd *found = (void *)p;
+
+	if (fd == found->fd) {
+		found->ctx = eventfd_ctx_fileget(file);
+		found->file = get_file(file);
+	}
+	return 1;	/* that was the one, or there is none: stop */
+}
+
+/*
+ * The context, with a reference, and the file, with one too; or -ESRCH if there
+ * is no such process, -EBADF if it has no such descriptor, -EINVAL if that is no
+ * eventfd. Process context.
+ */
+static int find_eventfd(pid_t nr, unsigned int fd, struct found_eventfd *found)
+{
+	struct pid *pid = find_get_pid(nr);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+
+	put_pid(pid);
+	if (!task)
+		return -ESRCH;
+
+	*found = (struct found_eventfd){ .fd = fd, .ctx = ERR_PTR(-EBADF) };
+	task_lock(task);
+	if (task->files)
+		iterate_fd(task->files, fd, found_descriptor, found);
+	task_unlock(task);
+	put_task_struct(task);
+
+	if (IS_ERR(found->ctx)) {
+		if (found->file)
+			fput(found->file);
+		return PTR_ERR(found->ctx);
+	}
+	return 0;
+}
+
+#endif /* FIND_EVENTFD_H */

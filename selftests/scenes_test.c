@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The sample programs and modules, as scenes: a process waits, and a module
+ * signals, or reads, its eventfd from inside the kernel.
+ *
+ * Needs the samples (SAMPLES and MODULES name their directories, /samples and
+ * /modules unless told otherwise) and the right to load modules; skips without.
+ */
+#include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+#include "eventfd.h"
+
+static const char *dir(const char *env, const char *usual)
+{
+	return getenv(env) ?: usual;
+}
+
+/* Loads MODULES/@name.ko with parameters: 0 or -errno. */
+__attribute__((format(printf, 2, 3)))
+static int load(const char *name, const char *format, ...)
+{
+	char path[256], params[256];
+	va_list args;
+	int fd, ret;
+
+	va_start(args, format);
+	vsnprintf(params, sizeof(params), format, args);
+	va_end(args);
+	snprintf(path, sizeof(path), "%s/%s.ko", dir("MODULES", "/modules"), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = RET(syscall(SYS_finit_module, fd, params, 0));
+	close(fd);
+	return ret;
+}
+
+static int unload(const char *name)
+{
+	return RET(syscall(SYS_delete_module, name, O_NONBLOCK));
+}
+
+static FILE *param_open(const char *module, const char *name, const char *mode)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
+	return fopen(path, mode);
+}
+
+/* What the parameter reads, good until the next call. */
+static const char *param(const char *module, const char *name)
+{
+	FILE *f = param_open(module, name, "r");
+	static char line[64];
+
+	if (!f)
+		return "(absent)";
+	if (!fgets(line, sizeof(line), f))
+		line[0] = 0;
+	fclose(f);
+	line[strcspn(line, "\n")] = 0;
+	return line;
+}
+
+/* What makes efd_listen detach its callback. */
+static bool detach(void)
+{
+	FILE *f = param_open("efd_listen", "left", "w");
+
+	return f && fputs("now", f) >= 0 && !fclose(f);
+}
+
+FIXTURE(module) { int fd; };
+EFD_BLOCKING_VARIANTS(module);
+
+FIXTURE_SETUP(module)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/efd_poke.ko", dir("MODULES", "/modules"));
+	if (access(path, R_OK) || geteuid())
+		SKIP(return, "needs root and %s", path);
+	self->fd = efd_create(0, variant->flags);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	unload("efd_poke");
+	unload("efd_listen");
+	close(self->fd);
+}
+
+/* What a read gets of @n: all or one. */
+#define SHARE(n)	((variant->flags & EFD_SEMAPHORE) && (n) ? 1 : (uint64_t)(n))
+
+static void wait_in_select(struct worker *w)
+{
+	struct timeval timeout = { .tv_sec = 10 };
+	fd_set readable;
+
+	FD_ZERO(&readable);
+	FD_SET(w->fd, &readable);
+	w->ret = RET(select(w->fd + 1, &readable, NULL, NULL, &timeout));
+	if (w->ret == 1)
+		w->ret = efd_read(w->fd, &w->value);
+}
+
+static void wait_in_epoll(struct worker *w)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int ep = epoll_create1(0);
+
+	w->ret = RET(epoll_ctl(ep, EPOLL_CTL_ADD, w->fd, &event));
+	if (!w->ret)
+		w->ret = RET(epoll_pwait(ep, &event, 1, 10000, NULL));
+	if (w->ret == 1)
+		w->ret = efd_read(w->fd, &w->value);
+	close(ep);
+}
+
+#ifdef SYS_select
+#define NR_SELECT	SYS_select
+#elif defined(SYS_pselect6)
+#define NR_SELECT	SYS_pselect6
+#else
+#define NR_SELECT	SYS_pselect6_time64
+#endif
+
+/* A user program waits in select() on an eventfd, and a module signals it. */
+TEST_F(module, wakes_select)
+{
+	struct worker w = { .fd = self->fd };
+
+	ASSERT_TRUE(worker_start(&w, wait_in_select));
+	ASSERT_TRUE(eventually(sleeps_in(w.tid, NR_SELECT) || sleeps_in(w.tid, SYS_pselect6)));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=5", getpid(), self->fd));
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_EQ(8, w.ret);
+	EXPECT_EQ(SHARE(5), w.value);
+}
+
+TEST_F(module, wakes_epoll)
+{
+	struct worker w = { .fd = self->fd };
+
+	ASSERT_TRUE(worker_start_asleep(&w, wait_in_epoll, SYS_epoll_pwait));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_EQ(8, w.ret);
+	EXPECT_EQ(1, w.value);
+}
+
+TEST_F(module, wakes_blocked_reader)
+{
+	struct worker w = { .fd = self->fd };
+
+	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=7", getpid(), self->fd));
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_EQ(8, w.ret);
+	EXPECT_EQ(SHARE(7), w.value);
+}
+
+/* The count is added to what is there, and all of it is. */
+TEST_F(module, adds_a_count)
+{
+	uint64_t value = 0;
+
+	ASSERT_EQ(8, efd_write(self->fd, 100));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=23", getpid(), self->fd));
+	EXPECT_STREQ("23", param("efd_poke", "added"));
+	EXPECT_EQ(8, efd_read(self->fd, &value));
+	EXPECT_EQ(SHARE(123), value);
+}
+
+/*
+ * "eventfd_signal(ctx, n) ... adds n and returns the amount really added (less
+ * than n only on overflow)"; "adds and saturates at ULLONG_MAX". Where that form
+ * does not exist, the module adds one by one: then only the last steps are made.
+ */
+TEST_F(module, saturates_and_says_so)
+{
+	uint64_t value = 0;
+
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX - 2));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=3", getpid(), self->fd));
+	EXPECT_STREQ("3", param("efd_poke", "added"));
+	EXPECT_EQ(POLLIN | POLLERR, efd_events(self->fd, POLLIN | POLLOUT));
+	ASSERT_EQ(0, unload("efd_poke"));
+
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=2", getpid(), self->fd));
+	EXPECT_EQ(POLLIN | POLLERR, efd_events(self->fd, POLLIN | POLLOUT));
+	EXPECT_EQ(8, efd_read(self->fd, &value));
+	EXPECT_EQ(SHARE(UINT64_MAX), value);
+	/* a semaphore is at ULLONG_MAX - 1 then: still full for user space */
+	EXPECT_EQ(variant->flags & EFD_SEMAPHORE ? POLLIN : POLLOUT,
+		  efd_events(self->fd, POLLIN | POLLOUT));
+}
+
+TEST_F(module, reports_what_did_not_fit)
+{
+	uint64_t value = 0;
+
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=0", getpid(), self->fd));
+	if (strcmp(param("efd_poke", "counts"), "Y"))
+		SKIP(return, "this kernel's eventfd_signal() takes no count");
+	ASSERT_EQ(0, unload("efd_poke"));
+
+	ASSERT_EQ(8, efd_write(self->fd, 10));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=%llu", getpid(), self->fd,
+			  (unsigned long long)UINT64_MAX));
+	EXPECT_STREQ("18446744073709551605", param("efd_poke", "added"));
+	ASSERT_EQ(0, unload("efd_poke"));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=9", getpid(), self->fd));
+	EXPECT_STREQ("0", param("efd_poke", "added"));
+	EXPECT_EQ(8, efd_read(self->fd, &value));
+	EXPECT_EQ(SHARE(UINT64_MAX), value);
+}
+
+/* A signal of 0 adds nothing and is one edge all the same. */
+TEST_F(module, wakes_with_a_count_of_nothing)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int ep = epoll_create1(0);
+
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=0", getpid(), self->fd));
+	if (strcmp(param("efd_poke", "counts"), "Y"))
+		SKIP(return, "this kernel's eventfd_signal() takes no count");
+	ASSERT_EQ(0, unload("efd_poke"));
+
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &event));
+	EXPECT_EQ(1, epoll_wait(ep, &event, 1, 0));
+	EXPECT_EQ(0, epoll_wait(ep, &event, 1, 0));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d count=0", getpid(), self->fd));
+	EXPECT_EQ(1, epoll_wait(ep, &event, 1, 0));
+	close(ep);
+}
+
+/* Each wrong argument has its errno: no process, no descriptor, no eventfd. */
+TEST_F(module, fails_with_the_fitting_error)
+{
+	int null = open("/dev/null", O_RDONLY), path = open("/proc/self/fd", O_PATH), p[2];
+	char link[64];
+	int opath;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", self->fd);
+	opath = open(link, O_PATH);
+	ASSERT_EQ(0, pipe(p));
+	ASSERT_GE(opath, 0);
+	EXPECT_EQ(-ESRCH, load("efd_poke", "pid=%d efd=%d", 0x3fffffff, self->fd));
+	EXPECT_EQ(-EBADF, load("efd_poke", "pid=%d efd=%d", getpid(), 999));
+	EXPECT_EQ(-EINVAL, load("efd_poke", "pid=%d efd=%d", getpid(), null));
+	EXPECT_EQ(-EINVAL, load("efd_poke", "pid=%d efd=%d", getpid(), path));
+	EXPECT_EQ(-EINVAL, load("efd_poke", "pid=%d efd=%d", getpid(), p[1]));
+	EXPECT_EQ(-EINVAL, load("efd_poke", "pid=%d efd=%d", getpid(), opath));
+	EXPECT_EQ(-ENOENT, unload("efd_poke"));
+}
+
+/*
+ * "Ids are unique while alive": the lowest free one is taken, so that a context
+ * which was not freed would keep its id from the next eventfd.
+ */
+static int id_of(int fd)
+{
+	char path[64], line[128];
+	int id = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "eventfd-id: %d", &id) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return id;
+}
+
+TEST_F(module, leaks_nothing)
+{
+	int id = id_of(self->fd), i;
+
+	ASSERT_GE(id, 0);
+	for (i = 0; i < 20; i++) {
+		EXPECT_EQ(-EBADF, load("efd_poke", "pid=%d efd=%d", getpid(), 999));
+		EXPECT_EQ(-EINVAL, load("efd_poke", "pid=%d efd=%d", getpid(), 0));
+		ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
+		ASSERT_EQ(0, unload("efd_poke"));
+		close(self->fd);
+		self->fd = efd_create(0, variant->flags);
+		ASSERT_EQ(id, id_of(self->fd));
+	}
+}
+
+/* "they may drain it with eventfd_ctx_do_read() there and then, and then nobody
+ * else may see the event"
+ */
+TEST_F(module, consumer_takes_the_event)
+{
+	struct worker w = { .fd = self->fd };
+	long sleeps;
+
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d", getpid(), self->fd));
+	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+	sleeps = nr_sleeps(w.tid);
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_EQ(0, efd_events(self->fd, POLLIN));
+	EXPECT_STREQ("1", param("efd_listen", "wakeups"));
+	EXPECT_STREQ("1", param("efd_listen", "taken"));
+	EXPECT_TRUE(eventually(sleeps_in(w.tid, SYS_read)));
+	EXPECT_LE(sleeps, nr_sleeps(w.tid));
+
+	ASSERT_TRUE(detach());
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_EQ(1, w.value);
+}
+
+/* A semaphore gives a consumer one, as it gives a reader. */
+TEST_F(module, consumer_gets_what_a_reader_would)
+{
+	uint64_t value = 0;
+
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d", getpid(), self->fd));
+	ASSERT_EQ(8, efd_write(self->fd, 3));
+	if (variant->flags & EFD_SEMAPHORE) {
+		EXPECT_STREQ("1", param("efd_listen", "taken"));
+		EXPECT_EQ(8, efd_read(self->fd, &value));
+		EXPECT_EQ(8, efd_read(self->fd, &value));
+	} else {
+		EXPECT_STREQ("3", param("efd_listen", "taken"));
+	}
+	EXPECT_EQ(POLLOUT, efd_events(self->fd, POLLIN | POLLOUT));
+}
+
+/* Keys: IN for a write and a signal, OUT for a read. */
+TEST_F(module, consumer_sees_every_change)
+{
+	uint64_t value;
+	char keys[16];
+
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d keep=1", getpid(), self->fd));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(8, efd_write(self->fd, 0));
+	snprintf(keys, sizeof(keys), "%d", EPOLLIN);
+	EXPECT_STREQ(keys, param("efd_listen", "keys"));
+	EXPECT_STREQ("2", param("efd_listen", "wakeups"));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
+	EXPECT_STREQ("3", param("efd_listen", "wakeups"));
+	EXPECT_STREQ(keys, param("efd_listen", "keys"));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	snprintf(keys, sizeof(keys), "%d", EPOLLIN | EPOLLOUT);
+	EXPECT_STREQ("4", param("efd_listen", "wakeups"));
+	EXPECT_STREQ(keys, param("efd_listen", "keys"));
+	EXPECT_STREQ("0", param("efd_listen", "taken"));
+}
+
+/* "`eventfd_ctx_remove_wait_queue` (0 or EAGAIN)" takes what is there */
+TEST_F(module, consumer_detaches_with_the_rest)
+{
+	uint64_t value;
+
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d keep=1", getpid(), self->fd));
+	ASSERT_EQ(8, efd_write(self->fd, 3));
+	ASSERT_TRUE(detach());
+	EXPECT_STREQ(SHARE(3) == 1 ? "1" : "3", param("efd_listen", "left"));
+	EXPECT_STREQ("1", param("efd_listen", "wakeups"));
+	if (variant->flags & EFD_SEMAPHORE) {
+		EXPECT_EQ(8, efd_read(self->fd, &value));
+		EXPECT_EQ(8, efd_read(self->fd, &value));
+	}
+	EXPECT_EQ(POLLOUT, efd_events(self->fd, POLLIN | POLLOUT));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_STREQ("1", param("efd_listen", "wakeups"));
+}
+
+/*
+ * "removal from an empty one is EAGAIN", "`eventfd_ctx_do_read` on an empty
+ * semaphore returns 0 (it once underflowed)"
+ */
+TEST_F(module, consumer_detaches_from_an_empty_one)
+{
+	char again[16];
+
+	snprintf(again, sizeof(again), "%d", -EAGAIN);
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d", getpid(), self->fd));
+	ASSERT_TRUE(detach());
+	EXPECT_STREQ(again, param("efd_listen", "left"));
+	EXPECT_EQ(POLLOUT, efd_events(self->fd, POLLIN | POLLOUT));
+}
+
+/* What detaching takes is room for a writer who had none. */
+TEST_F(module, detaching_wakes_a_blocked_writer)
+{
+	struct worker w = { .fd = self->fd, .value = 1 };
+	uint64_t value = 0;
+
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d keep=1", getpid(), self->fd));
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_TRUE(worker_start_asleep(&w, worker_write, SYS_write));
+	ASSERT_TRUE(detach());
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_EQ(8, w.ret);
+	EXPECT_EQ(8, efd_read(self->fd, &value));
+	EXPECT_EQ(1, value);
+}
+
+/*
+ * "A context outlives its file for whoever holds a reference. Releasing the file
+ * wakes kernel waiters with EPOLLHUP."
+ */
+TEST_F(module, consumer_hears_the_end)
+{
+	char keys[16], again[16];
+
+	snprintf(keys, sizeof(keys), "%d", EPOLLHUP);
+	snprintf(again, sizeof(again), "%d", -EAGAIN);
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d", getpid(), self->fd));
+	close(self->fd);
+	EXPECT_STREQ("1", param("efd_listen", "wakeups"));
+	EXPECT_STREQ(keys, param("efd_listen", "keys"));
+	ASSERT_TRUE(detach());
+	EXPECT_STREQ(again, param("efd_listen", "left"));
+}
+
+/* Runs SAMPLES/@name and returns its exit status, with its output in @out. */
+static int sample(const char *name, char *out, size_t size)
+{
+	char path[256];
+	size_t n;
+	FILE *f;
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/%s", dir("SAMPLES", "/samples"), name);
+	f = popen(path, "r");
+	if (!f)
+		return -1;
+	n = fread(out, 1, size - 1, f);
+	out[n] = 0;
+	ret = pclose(f);
+	return WIFEXITED(ret) ? WEXITSTATUS(ret) : -1;
+}
+
+FIXTURE(sample) { char out[1024]; };
+
+FIXTURE_SETUP(sample)
+{
+	if (access(dir("SAMPLES", "/samples"), X_OK))
+		SKIP(return, "needs the sample programs in %s", dir("SAMPLES", "/samples"));
+}
+
+FIXTURE_TEARDOWN(sample)
+{
+}
+
+TEST_F(sample, parent_and_child_exchange_pids)
+{
+	int me, other, me2, other2;
+	const char *parent;
+
+	ASSERT_EQ(0, sample("efd_talk", self->out, sizeof(self->out)));
+	parent = strstr(self->out, "parent: ");
+	ASSERT_NE(NULL, parent);
+	ASSERT_EQ(2, sscanf(parent, "parent: I am %d, the other is %d", &me, &other));
+	parent = strstr(self->out, "child: ");
+	ASSERT_NE(NULL, parent);
+	ASSERT_EQ(2, sscanf(parent, "child: I am %d, the other is %d", &me2, &other2));
+	EXPECT_EQ(me, other2);
+	EXPECT_EQ(me2, other);
+}
+
+TEST_F(sample, counter_sums_and_semaphore_counts)
+{
+	ASSERT_EQ(0, sample("efd_modes 4", self->out, sizeof(self->out)));
+	EXPECT_STREQ("counter: 4 writes, reads: 4\n"
+		     "semaphore: 4 writes, reads: 1 1 1 1\n", self->out);
+}
+
+TEST_F(sample, same_exchange_over_eventfd_and_pipe)
+{
+	long long ns[2] = { 0, 0 };
+
+	ASSERT_EQ(0, sample("efd_vs_pipe 200", self->out, sizeof(self->out)));
+	EXPECT_EQ(2, sscanf(self->out, "eventfd 200 rounds, 2 descriptors, %lld ns each\n"
+			    "pipe 200 rounds, 4 descriptors, %lld ns each\n", &ns[0], &ns[1]));
+	EXPECT_GT(ns[0], 0);
+	EXPECT_GT(ns[1], 0);
+}
+
+/* The program that waits, and the module, as a reader would try them. */
+TEST_F(sample, waiting_program_and_module)
+{
+	static const char * const how[] = { "select", "epoll" };
+	char path[256], line[128] = "";
+	int efd, status, p[2];
+	pid_t pid, said;
+	size_t i, n;
+
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		snprintf(path, sizeof(path), "%s/efd_wait", dir("SAMPLES", "/samples"));
+		ASSERT_EQ(0, pipe(p));
+		pid = fork();
+		ASSERT_GE(pid, 0);
+		if (!pid) {
+			dup2(p[1], 1);
+			execl(path, path, how[i], "5", NULL);
+			_exit(127);
+		}
+		close(p[1]);
+		n = read(p[0], line, sizeof(line) - 1);
+		ASSERT_LT(0, (ssize_t)n);
+		line[n] = 0;
+		ASSERT_EQ(2, sscanf(line, "pid=%d efd=%d\n", &said, &efd));
+		EXPECT_EQ(pid, said);
+		status = load("efd_poke", "pid=%d efd=%d count=5", pid, efd);
+		if (status == -ENOENT || status == -EPERM) {
+			kill(pid, SIGKILL);
+			SKIP(return, "needs root and the modules");
+		}
+		ASSERT_EQ(0, status);
+		n = read(p[0], line, sizeof(line) - 1);
+		ASSERT_LT(0, (ssize_t)n);
+		line[n] = 0;
+		EXPECT_STREQ("got 5\n", line);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+		close(p[0]);
+		ASSERT_EQ(0, unload("efd_poke"));
+	}
+}
+
+TEST_HARNESS_MAIN
