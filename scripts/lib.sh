@@ -75,13 +75,13 @@ else
 	BASE_ID=$BASE
 fi
 
-# A tree is named after what is applied to it.
+# A tree, and what a run of it leaves, is named after what is applied to it.
 if [ "$SERIES" = none ]; then
-	TREE=$O/tree/$BASE_ID-stock
+	TREE=$O/tree/$BASE_ID-stock RUN=$O/run-stock
 elif [ -n "$UPTO" ]; then
-	TREE=$O/tree/$BASE_ID-upto
+	TREE=$O/tree/$BASE_ID-upto RUN=$O/run-upto
 else
-	TREE=$O/tree/$BASE_ID-series
+	TREE=$O/tree/$BASE_ID-series RUN=$O/run
 fi
 OBJ=$TREE/obj-$CONFIG
 

@@ -87,7 +87,7 @@ TEST(old_call)
 	EXPECT_EQ(O_RDWR, fcntl(fd, F_GETFL));
 	EXPECT_EQ(0, fcntl(fd, F_GETFD));
 	EXPECT_EQ(8, efd_read(fd, &value));
-	EXPECT_EQ(7, value);
+	EXPECT_EQ(7u, value);
 	close(fd);
 #else
 	SKIP(return, "this architecture has only eventfd2");
@@ -117,7 +117,8 @@ TEST(system_limit)
 	if (knob < 0 || geteuid())
 		SKIP(return, "needs root and /proc/sys");
 	ASSERT_LT(0, read(knob, old, sizeof(old) - 1));
-	ASSERT_EQ(1, pwrite(knob, "1", 1, 0));
+	/* 0, since the kernel's running count of files may be behind by a few */
+	ASSERT_EQ(1, pwrite(knob, "0", 1, 0));
 	if (setresuid(65534, 65534, 0)) {
 		pwrite(knob, old, strlen(old), 0);
 		SKIP(return, "cannot drop privileges");

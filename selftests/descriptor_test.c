@@ -241,14 +241,14 @@ TEST_F(descriptor, ids_stay_unique)
 TEST_F(descriptor, ids_are_unique_among_processes)
 {
 	enum { FEW = 32 };
-	int mine[FEW], theirs[FEW], pipe_fd[2], hold[2], status, fd, i, j;
+	int mine[FEW], theirs[FEW], pipe_fd[2], hold[2], fd, i, j;
 	struct info info;
 	pid_t pid;
 	char c;
 
 	ASSERT_EQ(0, pipe(pipe_fd));
 	ASSERT_EQ(0, pipe(hold));
-	pid = fork();
+	pid = child_start();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
 		close(hold[1]);
@@ -274,8 +274,7 @@ TEST_F(descriptor, ids_are_unique_among_processes)
 			ASSERT_NE(mine[i], theirs[j]);
 	}
 	close(hold[1]);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, child_end(pid));
 }
 
 struct many_ids {
@@ -359,7 +358,7 @@ TEST_F(descriptor, id_is_the_same_for_two_at_once)
 TEST_F(descriptor, fdinfo_is_shared)
 {
 	struct info info, dup_info, child_info = {};
-	int fd = dup(self->fd), hold[2], status;
+	int fd = dup(self->fd), hold[2];
 	pid_t pid;
 	char c;
 
@@ -370,7 +369,7 @@ TEST_F(descriptor, fdinfo_is_shared)
 	ASSERT_TRUE(fdinfo(fd, &dup_info));
 	EXPECT_EQ(info.id, dup_info.id);
 	EXPECT_EQ(42u, dup_info.count);
-	pid = fork();
+	pid = child_start();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
 		close(hold[1]);
@@ -384,8 +383,7 @@ TEST_F(descriptor, fdinfo_is_shared)
 	EXPECT_EQ(info.id, child_info.id);
 	EXPECT_EQ(42u, child_info.count);
 	close(hold[1]);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, child_end(pid));
 }
 
 struct carrying {

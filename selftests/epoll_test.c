@@ -813,17 +813,15 @@ TEST_F(level, close_of_epoll)
 /* "dup, fork, ... share the counter": a child writes, the epoll of its parent has the event. */
 TEST_F(level, write_in_a_child)
 {
-	int status;
 	pid_t pid;
 
 	ASSERT_EQ(0, ep_add(self->ep, self->fd, IN | ET));
-	pid = fork();
+	pid = child_start();
 	ASSERT_GE(pid, 0);
 	if (!pid)
 		_exit(efd_write(self->fd, 1) == 8 ? 0 : 1);
 	ASSERT_EQ(IN, ep_events_in(self->ep, WAIT_MS));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, child_end(pid));
 	EXPECT_EQ(NONE, ep_events(self->ep));
 }
 

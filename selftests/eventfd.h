@@ -43,7 +43,7 @@
 #define EFD_MAX		(UINT64_MAX - 1)
 
 /* How long something that must happen may take; milliseconds, slow guests included. */
-#define WAIT_MS		4000
+#define WAIT_MS		8000
 
 /* The result of a system call as the kernel returns it: -errno on failure. */
 #define RET(call)	({ ssize_t ret_ = (call); ret_ < 0 ? -errno : ret_; })

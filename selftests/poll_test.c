@@ -603,22 +603,19 @@ TEST_F(wait, read_wakes_everyone)
 TEST_F(wait, write_wakes_other_processes)
 {
 	pid_t pid[4];
-	int status;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(pid); i++) {
-		pid[i] = fork();
+		pid[i] = child_start();
 		ASSERT_GE(pid[i], 0);
 		if (!pid[i])
-			_exit(self->way->wait(self->fd, POLLIN, 3 * WAIT_MS) == POLLIN ? 0 : 1);
+			_exit(self->way->wait(self->fd, POLLIN, -1) == POLLIN ? 0 : 1);
 	}
 	for (i = 0; i < ARRAY_SIZE(pid); i++)
-		EXPECT_TRUE(eventually(sleeps_in(pid[i], self->way->nr)));
-	EXPECT_EQ(8, efd_write(self->fd, 1));
-	for (i = 0; i < ARRAY_SIZE(pid); i++) {
-		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
-		EXPECT_EQ(0, status);
-	}
+		ASSERT_TRUE(child_sleeps_in(pid[i], self->way->nr));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	for (i = 0; i < ARRAY_SIZE(pid); i++)
+		ASSERT_EQ(0, child_end(pid[i]));
 }
 
 /* "dup, fork, ... share the counter": a write to the one wakes pollers of the other. */

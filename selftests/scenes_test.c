@@ -151,7 +151,7 @@ TEST_F(module, wakes_epoll)
 	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
 	ASSERT_TRUE(worker_join(&w));
 	EXPECT_EQ(8, w.ret);
-	EXPECT_EQ(1, w.value);
+	EXPECT_EQ(1u, w.value);
 }
 
 TEST_F(module, wakes_blocked_reader)
@@ -318,7 +318,7 @@ TEST_F(module, consumer_takes_the_event)
 	ASSERT_TRUE(detach());
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_TRUE(worker_join(&w));
-	EXPECT_EQ(1, w.value);
+	EXPECT_EQ(1u, w.value);
 }
 
 /* A semaphore gives a consumer one, as it gives a reader. */
@@ -407,7 +407,7 @@ TEST_F(module, detaching_wakes_a_blocked_writer)
 	ASSERT_TRUE(worker_join(&w));
 	EXPECT_EQ(8, w.ret);
 	EXPECT_EQ(8, efd_read(self->fd, &value));
-	EXPECT_EQ(1, value);
+	EXPECT_EQ(1u, value);
 }
 
 /*
