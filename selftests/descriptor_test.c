@@ -10,9 +10,6 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
-/* The harness has a variable across its setjmp(); GCC warns where a test is inlined there. */
-#pragma GCC diagnostic ignored "-Wclobbered"
-
 /* How long a race is provoked; milliseconds. */
 #define HAMMER_MS	150
 

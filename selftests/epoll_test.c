@@ -6,9 +6,6 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
-/* The harness has a variable across its setjmp(); GCC warns where a test is inlined there. */
-#pragma GCC diagnostic ignored "-Wclobbered"
-
 /* How long a race is provoked; milliseconds. */
 #define HAMMER_MS	150
 
