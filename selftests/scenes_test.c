@@ -286,7 +286,7 @@ TEST_F(module, leaks_nothing)
 	int id = id_of(self->fd), i;
 
 	ASSERT_GE(id, 0);
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 5; i++) {
 		EXPECT_EQ(-EBADF, load("efd_poke", "pid=%d efd=%d", getpid(), 999));
 		EXPECT_EQ(-EINVAL, load("efd_poke", "pid=%d efd=%d", getpid(), 0));
 		ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
@@ -485,9 +485,9 @@ TEST_F(sample, same_exchange_over_eventfd_and_pipe)
 {
 	long long ns[2] = { 0, 0 };
 
-	ASSERT_EQ(0, sample("efd_vs_pipe 200", self->out, sizeof(self->out)));
-	EXPECT_EQ(2, sscanf(self->out, "eventfd 200 rounds, 2 descriptors, %lld ns each\n"
-			    "pipe 200 rounds, 4 descriptors, %lld ns each\n", &ns[0], &ns[1]));
+	ASSERT_EQ(0, sample("efd_vs_pipe 100", self->out, sizeof(self->out)));
+	EXPECT_EQ(2, sscanf(self->out, "eventfd 100 rounds, 2 descriptors, %lld ns each\n"
+			    "pipe 100 rounds, 4 descriptors, %lld ns each\n", &ns[0], &ns[1]));
 	EXPECT_GT(ns[0], 0);
 	EXPECT_GT(ns[1], 0);
 }
