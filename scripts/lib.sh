@@ -107,6 +107,9 @@ push_series()
 	return 1
 }
 
+# has_series DIR: its last patch is in there
+has_series() { patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | tail -1)" > /dev/null; }
+
 # The kernel's own knobs, the same for everyone: a build is reproducible, and
 # ccache sees equal commands as equal.
 export KBUILD_BUILD_TIMESTAMP='2024-01-01 00:00:00 UTC' KBUILD_BUILD_USER=eventfd

@@ -9,9 +9,6 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 
-/* How long something that must not happen is given to happen; milliseconds. */
-#define QUIET_MS	20
-
 /* No resfd. */
 #define NONE		(-1)
 
@@ -92,31 +89,6 @@ static int aio_signal(aio_context_t ctx, int file, int resfd)
 	int ret = aio_submit(ctx, &cb);
 
 	return ret < 0 ? ret : aio_result(ctx);
-}
-
-/* Takes all that is in the counter, without sleeping and in either mode. */
-static long long efd_drain(int fd)
-{
-	uint64_t value;
-	long long sum = 0;
-	int flags = fcntl(fd, F_GETFL);
-	int reads;
-
-	efd_set_nonblock(fd, true);
-	for (reads = 0; reads < 1000 && efd_read(fd, &value) == 8; reads++)
-		sum += value;
-	fcntl(fd, F_SETFL, flags);
-	return sum;
-}
-
-/* Drains until there was @want in all; what came shortly after counts as well. */
-static long long efd_drain_to(int fd, long long want)
-{
-	long long sum = 0;
-
-	eventually((sum += efd_drain(fd)) >= want);
-	sleep_ms(QUIET_MS);
-	return sum + efd_drain(fd);
 }
 
 /* Submits @cb from a thread of its own. */

@@ -2,7 +2,6 @@
 /* Events as epoll delivers them: edge-triggered, level-triggered, one-shot, exclusive, nested. */
 #include "eventfd.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
@@ -63,52 +62,6 @@ static bool waiter_start_asleep(struct worker *w, int ep)
 {
 	w->fd = ep;
 	return worker_start_asleep(w, worker_epoll, SYS_epoll_pwait);
-}
-
-/*
- * True if @tid sleeps and has not been woken since nr_sleeps() said @sleeps: exact
- * as soon as the call that could have woken it is over. sleeps_in() is not, it
- * takes a task that was woken but is not yet in a run queue for a sleeping one.
- */
-static bool not_woken(pid_t tid, long sleeps)
-{
-	char path[64], line[256], state = '?';
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, "State:\t", 7))
-			state = line[7];
-		else if (!strncmp(line, "voluntary_ctxt_switches:", 24))
-			n = strtol(line + 24, NULL, 10);
-	}
-	fclose(f);
-	return state == 'S' && n == sleeps;
-}
-
-static bool still_asleep(struct worker *w, long sleeps)
-{
-	return !w->done && not_woken(w->tid, sleeps);
-}
-
-/* For what takes microseconds: true as soon as @cond holds, false after WAIT_MS. */
-#define soon(cond) ({							\
-	uint64_t end_ = now_ms() + WAIT_MS;				\
-	bool ok_;							\
-									\
-	while (!(ok_ = (cond)) && now_ms() < end_)			\
-		sched_yield();						\
-	ok_;								\
-})
-
-static void spin(unsigned int n)
-{
-	while (n--)
-		__asm__ volatile("" : : : "memory");
 }
 
 /*

@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +45,9 @@
 
 /* How long something that must happen may take; milliseconds, slow guests included. */
 #define WAIT_MS		8000
+
+/* How long to listen for what must not come; milliseconds. */
+#define QUIET_MS	20
 
 /* The result of a system call as the kernel returns it: -errno on failure. */
 #define RET(call)	({ ssize_t ret_ = (call); ret_ < 0 ? -errno : ret_; })
@@ -117,22 +121,63 @@ static inline bool sleeps_in(pid_t tid, long nr)
 	return yes;
 }
 
-/* How often the task has gone to sleep, ever: unchanged if it was not woken. */
-static inline long nr_sleeps(pid_t tid)
+/* The state of a task, '?' if it is gone, and how often it has gone to sleep, at one time. */
+struct task_status {
+	char state;
+	long sleeps;
+};
+
+static inline struct task_status task_status(pid_t tid)
 {
+	struct task_status status = { '?', -1 };
 	char path[64], line[256];
-	long n = -1;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
-			break;
-	fclose(f);
-	return n;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "State:\t", 7))
+			status.state = line[7];
+		else if (!strncmp(line, "voluntary_ctxt_switches:", 24))
+			status.sleeps = strtol(line + 24, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	return status;
+}
+
+/* How often the task has gone to sleep, ever: unchanged if it was not woken. */
+static inline long nr_sleeps(pid_t tid)
+{
+	return task_status(tid).sleeps;
+}
+
+/*
+ * True if @tid sleeps and has not been woken since nr_sleeps() said @sleeps: exact
+ * as soon as the call that could have woken it is over. sleeps_in() is not, it
+ * takes a task that was woken but is not yet in a run queue for a sleeping one.
+ */
+static inline bool not_woken(pid_t tid, long sleeps)
+{
+	struct task_status status = task_status(tid);
+
+	return status.state == 'S' && status.sleeps == sleeps;
+}
+
+/* For what takes microseconds: true as soon as @cond holds, false after WAIT_MS. */
+#define soon(cond) ({							\
+	uint64_t end_ = now_ms() + WAIT_MS;				\
+	bool ok_;							\
+									\
+	while (!(ok_ = (cond)) && now_ms() < end_)			\
+		sched_yield();						\
+	ok_;								\
+})
+
+static inline void spin(unsigned int n)
+{
+	while (n--)
+		__asm__ volatile("" : : : "memory");
 }
 
 /*
@@ -192,6 +237,11 @@ static inline bool worker_join(struct worker *w)
 	return !pthread_join(w->thread, NULL);
 }
 
+static inline bool still_asleep(struct worker *w, long sleeps)
+{
+	return !w->done && not_woken(w->tid, sleeps);
+}
+
 /*
  * The four kinds of eventfd that most rules hold for alike. Use:
  *	FIXTURE(x) { int fd; };
@@ -238,6 +288,31 @@ static inline uint64_t efd_fill(int fd)
 			room |= 1ull << bit;
 	fcntl(fd, F_SETFL, flags);
 	return EFD_MAX - room;
+}
+
+/* Takes all that is in the counter, without sleeping and in either mode. */
+static inline long long efd_drain(int fd)
+{
+	uint64_t value;
+	long long sum = 0;
+	int flags = fcntl(fd, F_GETFL);
+	int reads;
+
+	efd_set_nonblock(fd, true);
+	for (reads = 0; reads < 1000 && efd_read(fd, &value) == 8; reads++)
+		sum += value;
+	fcntl(fd, F_SETFL, flags);
+	return sum;
+}
+
+/* Drains until there was @want in all; what came shortly after counts as well. */
+static inline long long efd_drain_to(int fd, long long want)
+{
+	long long sum = 0;
+
+	eventually((sum += efd_drain(fd)) >= want);
+	sleep_ms(QUIET_MS);
+	return sum + efd_drain(fd);
 }
 
 /* A fork whose child outlives neither the test nor a bound. */

@@ -10,9 +10,6 @@
 
 #define URING_ENTRIES	32
 
-/* How long something that must not happen is given to happen; milliseconds. */
-#define QUIET_MS	20
-
 struct uring {
 	int fd;
 	unsigned int queued;

@@ -7,31 +7,6 @@
 
 #include <sys/epoll.h>
 
-/* Takes all that is in the counter, without sleeping and in either mode. */
-static long long efd_drain(int fd)
-{
-	uint64_t value;
-	long long sum = 0;
-	int flags = fcntl(fd, F_GETFL);
-	int reads;
-
-	efd_set_nonblock(fd, true);
-	for (reads = 0; reads < 1000 && efd_read(fd, &value) == 8; reads++)
-		sum += value;
-	fcntl(fd, F_SETFL, flags);
-	return sum;
-}
-
-/* Drains until there was @want in all; what came shortly after counts as well. */
-static long long efd_drain_to(int fd, long long want)
-{
-	long long sum = 0;
-
-	eventually((sum += efd_drain(fd)) >= want);
-	sleep_ms(QUIET_MS);
-	return sum + efd_drain(fd);
-}
-
 static struct io_uring_sqe *queue_read(struct uring *r, int fd, uint64_t *value, unsigned int tag)
 {
 	return uring_queue(r, IORING_OP_READ, fd, value, sizeof(*value), tag);
