@@ -27,6 +27,7 @@ retest:
 shell: build
 	@scripts/boot --shell
 
+gdb: export CONFIG = gdb
 gdb: build
 	@scripts/boot --gdb
 

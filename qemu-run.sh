@@ -245,7 +245,11 @@ boot()
 
 if [ "$mode" = gdb ]; then
 	vmlinux=${kernel%/arch/*}/vmlinux
-	say gdb "type: gdb $([ ! -f "$vmlinux" ] || echo "$vmlinux ")-ex 'target remote localhost:1234'"
+	line=gdb
+	# gdb loads the kernel's own helpers only from places it was told to trust
+	[ ! -f "$vmlinux-gdb.py" ] || line+=" -iex 'add-auto-load-safe-path ${vmlinux%/*}'"
+	[ ! -f "$vmlinux" ] || line+=" $vmlinux"
+	say gdb "type: $line -ex 'target remote localhost:1234'"
 fi
 SECONDS=0 start=$EPOCHREALTIME qemu_status=0
 boot

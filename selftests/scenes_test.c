@@ -83,6 +83,9 @@ FIXTURE_SETUP(module)
 	snprintf(path, sizeof(path), "%s/efd_poke.ko", dir("MODULES", "/modules"));
 	if (access(path, R_OK) || geteuid())
 		SKIP(return, "needs root and %s", path);
+	/* what a test that was stopped half-way has left */
+	unload("efd_poke");
+	unload("efd_listen");
 	self->fd = efd_create(0, variant->flags);
 	ASSERT_GE(self->fd, 0);
 }
