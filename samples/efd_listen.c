@@ -7,8 +7,8 @@
  * It hangs a callback on the eventfd's wait queue. The callback takes the count
  * at once, so that nobody else sees it; with keep=1 it only listens. What it saw
  * is in /sys/module/efd_listen/parameters: wakeups, how many; taken, the sum of
- * what it took; keys, all events of all wakeups. A write to the parameter left
- * detaches the callback and takes what is there, in one step; a read then shows
+ * what it took; keys, all events of all wakeups; allowed, in how many of them it
+ * might have signalled an eventfd itself. A write to the parameter left detaches the callback and takes what is there, in one step; a read then shows
  * it, or -11 (EAGAIN) if that was nothing.
  */
 #include <linux/module.h>
@@ -29,6 +29,8 @@ static unsigned long long taken;
 module_param(taken, ullong, 0444);
 static unsigned int keys;
 module_param(keys, uint, 0444);
+static unsigned long allowed;
+module_param(allowed, ulong, 0444);
 static s64 left;
 
 static struct found_eventfd found;
@@ -43,6 +45,7 @@ static int efd_listen_wake(wait_queue_entry_t *wait, unsigned int mode, int sync
 
 	wakeups++;
 	keys |= (__force u32)key_to_poll(key);
+	allowed += eventfd_signal_allowed();
 	if ((key_to_poll(key) & EPOLLIN) && !keep) {
 		eventfd_ctx_do_read(found.ctx, &count);
 		taken += count;

@@ -363,6 +363,27 @@ TEST_F(module, consumer_sees_every_change)
 	EXPECT_STREQ("0", param("efd_listen", "taken"));
 }
 
+/*
+ * "a wake callback may end in another signal ... The guard must be per task": it is
+ * up in every callback that a write, a read or a signal runs, and only there.
+ */
+TEST_F(module, callback_must_not_signal)
+{
+	uint64_t value;
+
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d keep=1", getpid(), self->fd));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_STREQ("1", param("efd_listen", "wakeups"));
+	EXPECT_STREQ("0", param("efd_listen", "allowed"));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	EXPECT_STREQ("2", param("efd_listen", "wakeups"));
+	EXPECT_STREQ("0", param("efd_listen", "allowed"));
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
+	EXPECT_STREQ("1", param("efd_poke", "added"));
+	EXPECT_STREQ("3", param("efd_listen", "wakeups"));
+	EXPECT_STREQ("0", param("efd_listen", "allowed"));
+}
+
 /* "`eventfd_ctx_remove_wait_queue` (0 or EAGAIN)" takes what is there */
 TEST_F(module, consumer_detaches_with_the_rest)
 {
@@ -427,6 +448,7 @@ TEST_F(module, consumer_hears_the_end)
 	close(self->fd);
 	EXPECT_STREQ("1", param("efd_listen", "wakeups"));
 	EXPECT_STREQ(keys, param("efd_listen", "keys"));
+	EXPECT_STREQ("1", param("efd_listen", "allowed"));
 	ASSERT_TRUE(detach());
 	EXPECT_STREQ(again, param("efd_listen", "left"));
 }
