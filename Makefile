@@ -2,7 +2,7 @@
 # Thin verbs: the work is in scripts/. `make` alone explains them.
 include kernel.mk
 
-KNOBS := KDIR O ARCH ACCEL CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V
+KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -54,5 +54,15 @@ bisect: doctor
 test:
 	@scripts/test
 
+bench:
+	@scripts/bench
+
+bench-determinism:
+	@scripts/bench --determinism
+
+bench-cross:
+	@scripts/bench-cross
+
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test clean distclean
+	samples image check bisect apply test bench bench-determinism bench-cross clean \
+	distclean

@@ -52,6 +52,8 @@ PATCHES=$TOP/patches
 series() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]].*//' "$PATCHES/series"; }
 # the files that the series changes or creates
 touched() { series | sed "s,^,$PATCHES/," | xargs -r sed -n 's,^[-+][-+][-+] [ab]/\([^ \t]*\).*,\1,p' | sort -u; }
+# what is in them, in tree $1
+sums() { (cd "$1" && touched | while read -r f; do [ ! -e "$f" ] || sha256sum "$f"; done); }
 # quilt with our patches in directory $1
 quilt_in()
 {
