@@ -126,7 +126,9 @@ kmake()
 {
 	local cc=()
 	if command -v ccache >/dev/null; then
-		export CCACHE_BASEDIR=$O CCACHE_NOHASHDIR=1
+		# To be told by the compiler what it has read costs nothing; to
+		# preprocess first, as ccache would, half as much again.
+		export CCACHE_BASEDIR=$O CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 		cc=(CC="ccache gcc" HOSTCC="ccache gcc")
 	fi
 	make -C "$TREE" O="$OBJ" ARCH="$KARCH" --no-print-directory -j"$JOBS" "${cc[@]}" "$@"
