@@ -18,8 +18,9 @@ else
 	C_BOLD='' C_RED='' C_GREEN='' C_OFF=''
 fi
 
-# say WORD TEXT: one line of progress. The word says which step is talking.
-say() { printf '%s%-9s%s %s\n' "$C_BOLD" "$1" "$C_OFF" "$2" >&2; }
+# say WORD TEXT: one line of progress. The word says which step is talking; paths
+# are as seen from the top.
+say() { printf '%s%-9s%s %s\n' "$C_BOLD" "$1" "$C_OFF" "${2//"$TOP"\//}" >&2; }
 
 # die [STATUS] TEXT [HINT]: what is wrong, and what to do.
 die()
