@@ -63,6 +63,9 @@ bench-determinism:
 bench-cross:
 	@scripts/bench-cross
 
+model:
+	@scripts/model
+
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test bench bench-determinism bench-cross clean \
+	samples image check bisect apply test bench bench-determinism bench-cross model clean \
 	distclean

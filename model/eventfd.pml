@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The wake protocol of fs/eventfd.c, small enough for spin to try every order in
+ * which things can happen. README.md beside this says what the parts stand for.
+ *
+ * One lock protects the counter, the sleepers, and the queue of pollers. Without it,
+ * pollers look at the counter, sleepers go to sleep and get up, signals arrive, and
+ * the deferred work takes what is owed. All of that interleaves freely.
+ *
+ * Every task has a few operations, may stop before any of them, and retries nothing:
+ * every execution ends, and what has to happen sooner or later has happened when
+ * nothing can move any more ("at rest").
+ *
+ * The configuration, by -D:
+ *	SEMAPHORE		a read takes 1; otherwise all
+ *	START=n			the count at first
+ *	READERS READS		tasks that read and sleep; reads of each
+ *	WRITERS WRITES		tasks that write and sleep; they add 1, 2, 1, ...
+ *	WRITER_2		they add 2, 1, 2, ...
+ *	THIEVES THEFTS		newcomers that read and never sleep
+ *	SIGNALS SIGNAL_BY	signals from the kernel, each of that much
+ *	KILLS			signals to tasks that read or write
+ *	IN_POLLERS OUT_POLLERS	tasks in poll(), for EPOLLIN or for EPOLLOUT
+ *	CONSUMER=1		a callback that drains the counter; 2: it also ends the walk
+ *	DETACH			which is removed at some time
+ *	NESTED			a callback that signals this eventfd, so many times in all
+ *	EXCLUSIVE		a poller with EPOLLEXCLUSIVE is on the queue
+ * FAULT_x plants a fault. SYMPTOMS turns off the rules that look inside, so that a
+ * fault shows by the harm that it does to a caller.
+ */
+#ifndef START
+#define START 0
+#endif
+#ifndef READERS
+#define READERS 0
+#endif
+#ifndef READS
+#define READS 1
+#endif
+#ifndef WRITERS
+#define WRITERS 0
+#endif
+#ifndef WRITES
+#define WRITES 1
+#endif
+#ifndef THIEVES
+#define THIEVES 0
+#endif
+#ifndef THEFTS
+#define THEFTS 1
+#endif
+#ifndef SIGNALS
+#define SIGNALS 0
+#endif
+#ifndef SIGNAL_BY
+#define SIGNAL_BY 1
+#endif
+#ifndef KILLS
+#define KILLS 0
+#endif
+#ifndef IN_POLLERS
+#define IN_POLLERS 0
+#endif
+#ifndef OUT_POLLERS
+#define OUT_POLLERS 0
+#endif
+#ifndef CONSUMER
+#define CONSUMER 0
+#endif
+#ifndef NESTED
+#define NESTED 0
+#endif
+
+#define TASKS	(READERS + WRITERS)	/* readers have the first numbers, then writers */
+#define POLLERS	(IN_POLLERS + OUT_POLLERS)
+#define NOBODY	255
+
+/* ------------------------------------------------------------------ the counter */
+
+#define MAX	3			/* ULLONG_MAX: only the kernel's signals reach it */
+
+byte count = START;			/* pollers read it without the lock */
+
+#define fits(n)		(count + (n) < MAX)
+#define can_read	(count > 0)		/* EPOLLIN */
+#define can_write	(count < MAX - 1)	/* EPOLLOUT */
+
+#ifdef SEMAPHORE
+#define portion	1			/* what one read takes */
+#define avail	count			/* how many readers can proceed */
+#else
+#define portion	count
+#define avail	(count > 0)
+#endif
+
+/* -------------------------------------------------------- what the lock protects */
+
+bit locked;
+byte woken;				/* readers woken and not yet back */
+
+/* The sleepers: one list, in this order, each part of it first in, first out. */
+chan writers = [TASKS + 1] of { byte };
+chan losers  = [TASKS + 1] of { byte };	/* readers that were woken and came too late */
+chan waiters = [TASKS + 1] of { byte };	/* the other readers */
+
+mtype = { AWAY, WAITING, WOKEN, DONE };	/* AWAY: not in an operation that sleeps */
+mtype state[TASKS + 1] = AWAY;
+byte amount[TASKS + 1];			/* a writer: to add; a reader: handed to it */
+
+bool queued[POLLERS + 1];		/* this poller is on the queue */
+bool attached = (CONSUMER > 0);		/* and so is the consumer */
+
+/* ------------------------------------------------------- what it does not protect */
+
+bool running[TASKS + 1] = true;		/* false: TASK_INTERRUPTIBLE */
+bool pending[TASKS + 1];		/* signal_pending() */
+bool called[POLLERS + 1];		/* poll()'s callback has run */
+byte owed;				/* nested signals that are to be delivered; atomic */
+bool listed;				/* on the list of those to which something is owed */
+bool work;				/* the work item is queued */
+
+/* ------------------------------------------- scratch, while somebody has the lock */
+
+mtype = { NOTHING, IN, OUT, AGAIN };
+mtype event = NOTHING;			/* what pollers are to be told next */
+byte before;				/* the count before the change */
+bool over;				/* an exclusive callback has ended the walk */
+byte adds, takes, told_in, told_out;	/* for the rule that each change is told once */
+#ifdef SHORTEST
+#define hidden				/* spin: no hidden variables in a breadth-first search */
+#endif
+hidden byte h_i, h_n, h_who, h_pick;	/* within one step only */
+
+/* ---------------------------------------------------------------------- the rules */
+
+/* What callers believe to be in there: written and signalled, less read, less spilled. */
+short ledger = START;
+byte losses[TASKS + 1];			/* of the present read */
+byte nested_left = NESTED;
+
+#define rule(name, condition) \
+	if \
+	:: (condition) \
+	:: else -> printf("BROKEN: "); printf(name); printf("\n"); assert(false) \
+	fi
+
+/* Whenever the lock is dropped. */
+inline rules()
+{
+	rule("count within bounds", count <= MAX);
+	rule("pollers are told of each add once", told_in == adds);
+	rule("pollers are told of each read once", told_out == takes);
+#ifndef SYMPTOMS
+	h_i = 0; h_n = 0;
+	do
+	:: h_i < READERS -> h_n = h_n + (state[h_i] == WOKEN); h_i++
+	:: else -> break
+	od;
+	rule("woken is the number of readers on the way", woken == h_n);
+	rule("readers sleep only if enough are on the way", len(losers) + len(waiters) == 0 || woken >= avail);
+	rule("who has lost sleeps only at zero", len(losers) == 0 || count == 0);
+	rule("no writer sleeps beside a reader that has lost", len(losers) == 0 || len(writers) == 0);
+	h_i = len(writers);
+	do
+	:: h_i > 0 ->
+		writers?h_who;
+		rule("writers sleep only if they do not fit", !fits(amount[h_who]));
+		writers!h_who;
+		h_i--
+	:: else -> break
+	od;
+	h_i = 0
+#endif
+}
+
+/* When nothing can move any more: the promises. */
+active proctype at_rest()
+{
+	timeout ->
+	d_step {
+		rule("the lock is free", !locked);
+		h_i = 0;
+		do
+		:: h_i < TASKS ->
+			rule("lost wakeup: who was woken or served gets up", state[h_i] == AWAY || state[h_i] == WAITING);
+			rule("lost wakeup: readers sleep only at zero", h_i >= READERS || state[h_i] == AWAY || !can_read);
+			rule("lost wakeup: writers sleep only if they do not fit", h_i < READERS || state[h_i] == AWAY || !fits(amount[h_i]));
+			h_i++
+		:: else -> break
+		od;
+		h_i = 0;
+		do
+		:: h_i < POLLERS ->
+			rule("lost wakeup: poll for EPOLLIN sleeps only at zero", !queued[h_i] || h_i >= IN_POLLERS || !can_read);
+			rule("lost wakeup: poll for EPOLLOUT sleeps only if full", !queued[h_i] || h_i < IN_POLLERS || !can_write);
+			h_i++
+		:: else -> break
+		od;
+		rule("what is owed is delivered", owed == 0 && !listed && !work);
+		rule("conservation: what went in came out or is left", ledger == count);
+		rule("nobody is on the way", woken == 0)
+	}
+}
+
+/* ----------------------------------------------------------------- lock and steps */
+
+/*
+ * A d_step is one step. What it does under the lock may be one step if nobody who
+ * has not got the lock can look in between, or could tell. Those who look are
+ * pollers (at the counter) and the deferred work (at what is owed): where there are
+ * such, a section falls into its steps. Otherwise it is one: a task that it wakes
+ * needs the lock to go on, and a signal that comes meanwhile might as well have come
+ * before. INTERLEAVE takes nobody's word for that.
+ */
+#if POLLERS + NESTED > 0 || defined(INTERLEAVE)
+#define SECTION
+#else
+#define SECTION atomic
+#endif
+
+inline acquire()
+{
+	d_step { !locked -> locked = 1; before = count }
+}
+
+inline release()
+{
+	d_step {
+		rules();
+		before = 0; adds = 0; takes = 0; told_in = 0; told_out = 0; over = false;
+		locked = 0
+	}
+}
+
+/* ------------------------------------------------------------------------- waking */
+
+inline drain()
+{
+	printf("    the consumer drains %d of %d\n", portion, count);
+	ledger = ledger - portion;
+	count = count - portion
+}
+
+/* eventfd_signal() while callbacks run: takes no lock, so recursion cannot be. */
+inline signal_nested()
+{
+	printf("    a callback signals\n");
+	nested_left--;
+	ledger++;
+#ifndef FAULT_NESTED_DROPPED
+	if
+	:: owed == 0 ->
+		rule("what is put on the list of debts is not on it", !listed);
+		listed = true;
+		work = true
+	:: else
+	fi;
+	owed++
+#endif
+}
+
+/* Callbacks, in the order of the queue: the consumer has priority. */
+inline walk()
+{
+	d_step {
+		over = false;
+		if
+		:: event == IN -> told_in++
+		:: else -> told_out++
+		fi;
+#if CONSUMER
+		if
+		:: attached && event == IN && can_read -> drain(); over = (CONSUMER == 2)
+		:: else
+		fi
+#endif
+	};
+#if NESTED
+	do
+	:: d_step { event == IN && nested_left > 0 && !over -> signal_nested() }
+	:: break
+	od;
+	skip;			/* spin: a break must not end at a d_step */
+#endif
+	d_step {
+		h_i = 0;
+		do
+		:: h_i < POLLERS ->
+			called[h_i] = called[h_i] || (queued[h_i] && !over && ((h_i < IN_POLLERS) == (event == IN)));
+			h_i++
+		:: else -> break
+		od;
+#ifdef EXCLUSIVE
+		over = true;
+#endif
+		h_i = 0
+	}
+}
+
+/*
+ * Completes or wakes one sleeper, and says in event what pollers are to be told of
+ * that. Writers first, and only if the count has fallen: those that are asleep did
+ * not fit before.
+ */
+inline settle()
+{
+	event = NOTHING;
+	h_pick = NOBODY;
+	h_i = len(writers);
+	do
+	:: h_i > 0 ->
+		writers?h_who;
+		if
+		:: h_pick == NOBODY && count < before && fits(amount[h_who]) -> h_pick = h_who
+		:: else -> writers!h_who
+		fi;
+		h_i--
+	:: else -> break
+	od;
+	if
+	:: h_pick != NOBODY ->
+		count = count + amount[h_pick];
+		printf("    task %d is completed: adds %d, count %d\n", h_pick, amount[h_pick], count);
+		adds++;
+		state[h_pick] = DONE;
+		running[h_pick] = true;
+		event = IN
+	:: else ->
+		if
+#ifndef FAULT_NOT_HANDED
+		:: len(losers) > 0 && can_read ->
+			losers?h_pick;
+			amount[h_pick] = portion;
+			count = count - portion;
+			printf("    task %d has lost before and is handed %d, count %d\n", h_pick, amount[h_pick], count);
+			takes++;
+			state[h_pick] = DONE;
+			running[h_pick] = true;
+			event = OUT
+#endif
+		:: len(losers) + len(waiters) > 0 && woken < avail ->
+			if
+			:: len(losers) > 0 -> losers?h_pick
+			:: else -> waiters?h_pick
+			fi;
+			printf("    task %d is woken\n", h_pick);
+			woken++;
+			rule("woken only if it can proceed", woken <= avail);
+			state[h_pick] = WOKEN;
+			running[h_pick] = true;
+			event = AGAIN
+		:: else
+		fi
+	fi
+}
+
+/* Follows every change of the counter, under the same lock. */
+inline wake(first)
+{
+	event = first;
+	do
+	:: event == NOTHING -> break
+	:: else ->
+		if
+		:: event != AGAIN -> walk()
+		:: else
+		fi;
+		d_step { settle() }
+	od;
+	skip			/* spin: a break must not end at a d_step */
+}
+
+/* ------------------------------------------------------------------------ sleeping */
+
+/* set_current_state() */
+inline about_to_sleep(me)
+{
+	state[me] = WAITING;
+	running[me] = false
+}
+
+/* schedule(): comes back when the task was woken or has a signal. */
+inline schedule(me)
+{
+	d_step { running[me] || pending[me] -> running[me] = true }
+}
+
+/* The operation ends; a signal is handled on the way back to the program. */
+inline finish(me)
+{
+	state[me] = AWAY;
+	losses[me] = 0;
+	pending[me] = false;
+	todo--
+}
+
+inline leave_list(me)
+{
+	if
+	:: state[me] == WAITING && me >= READERS -> writers??eval(me)
+	:: state[me] == WAITING && me < READERS && losses[me] > 0 -> losers??eval(me)
+	:: state[me] == WAITING && me < READERS && losses[me] == 0 -> waiters??eval(me)
+	:: else
+	fi
+}
+
+/* ----------------------------------------------------------------------- the tasks */
+
+proctype reader(byte me)
+{
+	byte todo = READS;
+	bool was_woken;
+
+end:	do
+	:: todo > 0 && state[me] == AWAY -> todo = 0
+	:: todo > 0 ->
+		/* new, or back from schedule() */
+		SECTION {
+			acquire();
+			d_step {
+				was_woken = (state[me] == WOKEN);
+				woken = woken - was_woken
+			};
+			if
+			:: d_step { state[me] == DONE ->
+				printf("reader %d: was handed %d\n", me, amount[me]);
+				ledger = ledger - amount[me];
+				amount[me] = 0;
+				finish(me) }
+			:: d_step { state[me] != DONE && can_read ->
+				printf("reader %d: takes %d of %d\n", me, portion, count);
+				leave_list(me);
+				ledger = ledger - portion;
+				count = count - portion;
+				takes++;
+				finish(me) };
+				wake(OUT)
+			:: d_step { state[me] != DONE && !can_read && pending[me] ->
+				printf("reader %d: leaves, interrupted\n", me);
+				leave_list(me);
+				finish(me) }
+			:: d_step { state[me] != DONE && !can_read && !pending[me] ->
+				if
+				:: was_woken ->
+					printf("reader %d: was woken but comes too late, sleeps on\n", me);
+					losses[me]++;
+					rule("bypass: a woken reader loses at most once", losses[me] <= 1);
+					losers!me
+				:: state[me] == AWAY ->
+					printf("reader %d: sleeps\n", me);
+					waiters!me
+				:: else
+				fi;
+				about_to_sleep(me) }
+			fi;
+			d_step { was_woken = false };
+			release()
+		};
+		if
+		:: state[me] != AWAY ->
+end_asleep:		schedule(me)
+		:: else
+		fi
+	od
+}
+
+proctype writer(byte me)
+{
+	byte todo = WRITES;
+
+#ifdef WRITER_2
+	amount[me] = 2 - (me - READERS) % 2;
+#else
+	amount[me] = 1 + (me - READERS) % 2;
+#endif
+end:	do
+	:: todo > 0 && state[me] == AWAY -> todo = 0
+	:: todo > 0 ->
+		SECTION {
+			acquire();
+			if
+			:: d_step { state[me] == DONE ->
+				printf("writer %d: was completed\n", me);
+				ledger = ledger + amount[me];
+				finish(me) }
+			:: d_step { state[me] != DONE && fits(amount[me]) ->
+				leave_list(me);
+				ledger = ledger + amount[me];
+				count = count + amount[me];
+				printf("writer %d: adds %d, count %d\n", me, amount[me], count);
+				rule("user writes stop below the maximum", count < MAX);
+				adds++;
+				finish(me) };
+				wake(IN)
+			:: d_step { state[me] != DONE && !fits(amount[me]) && pending[me] ->
+				printf("writer %d: leaves, interrupted\n", me);
+				leave_list(me);
+				finish(me) }
+			:: d_step { state[me] != DONE && !fits(amount[me]) && !pending[me] ->
+				if
+				:: state[me] == AWAY ->
+					printf("writer %d: %d does not fit, sleeps\n", me, amount[me]);
+					writers!me
+				:: else
+				fi;
+				about_to_sleep(me) }
+			fi;
+			release()
+		};
+		if
+		:: state[me] != AWAY ->
+end_asleep:		schedule(me)
+		:: else
+		fi
+	od
+}
+
+proctype newcomer()
+{
+	byte todo = THEFTS;
+
+end:	do
+	:: todo > 0 -> todo = 0
+	:: todo > 0 ->
+		todo--;
+		SECTION {
+			acquire();
+			if
+			:: d_step { can_read ->
+				printf("newcomer: takes %d of %d\n", portion, count);
+				ledger = ledger - portion;
+				count = count - portion;
+				takes++ };
+				wake(OUT)
+			:: !can_read
+			fi;
+			release()
+		}
+	od
+}
+
+/* A signal of the kernel: always fits, stops at the maximum. The lock is held. */
+inline kernel_add(n)
+{
+	d_step {
+		if
+		:: count + n > MAX -> ledger = ledger - (count + n - MAX); count = MAX
+		:: else -> count = count + n
+		fi;
+		adds++
+	};
+	wake(IN)
+}
+
+proctype signaller()
+{
+	byte todo = SIGNALS;
+
+end:	do
+	:: todo > 0 -> todo = 0
+	:: todo > 0 ->
+		todo--;
+		SECTION {
+			acquire();
+			d_step { printf("kernel: signals %d at %d\n", SIGNAL_BY, count); ledger = ledger + SIGNAL_BY };
+			kernel_add(SIGNAL_BY);
+			release()
+		}
+	od
+}
+
+/* Delivers what nested signals have left. */
+proctype deferred()
+{
+	byte n;
+
+end:	do
+	:: d_step { work -> work = false };
+		if
+		:: d_step { listed -> listed = false };
+			/* from here a nested signal may put it on the list again */
+			d_step { n = owed; owed = 0 };
+			SECTION {
+				acquire();
+				d_step { printf("work: delivers %d at %d\n", n, count) };
+				kernel_add(n);
+				d_step { n = 0 };
+				release()
+			}
+		:: !listed
+		fi
+	od
+}
+
+/* poll(): joins the queue, then looks, then sleeps until its callback is called. */
+proctype poller(byte me)
+{
+end_never:
+	SECTION { acquire(); queued[me] = true; release() };
+	do
+	:: (me < IN_POLLERS && can_read) || (me >= IN_POLLERS && can_write) -> break
+	:: else ->
+		printf("poller %d: sleeps\n", me);
+end_asleep:	d_step { called[me] -> called[me] = false }
+	od;
+	printf("poller %d: is ready\n", me);
+	SECTION { acquire(); d_step { queued[me] = false; called[me] = false }; release() }
+}
+
+/* eventfd_ctx_remove_wait_queue(): what is left is taken along. */
+proctype detach()
+{
+	SECTION {
+		acquire();
+		attached = false;
+		if
+		:: d_step { can_read -> drain(); takes++ }; wake(OUT)
+		:: !can_read
+		fi;
+		release()
+	}
+}
+
+proctype killer()
+{
+	byte todo = KILLS, who;
+
+end:	do
+	:: todo > 0 -> todo = 0
+	:: todo > 0 ->
+		todo--;
+		select (who : 0 .. TASKS - 1);
+		atomic { printf("signal to task %d\n", who); pending[who] = true; who = 0 }
+	od
+}
+
+init {
+	byte i;
+	atomic {
+		i = 0; do :: i < READERS -> run reader(i); i++ :: else -> break od;
+		i = 0; do :: i < WRITERS -> run writer(READERS + i); i++ :: else -> break od;
+		i = 0; do :: i < THIEVES -> run newcomer(); i++ :: else -> break od;
+		i = 0; do :: i < POLLERS -> run poller(i); i++ :: else -> break od;
+		i = 0;
+		if :: SIGNALS > 0 -> run signaller() :: else fi;
+		if :: NESTED > 0 -> run deferred() :: else fi;
+		if :: KILLS > 0 -> run killer() :: else fi;
+#ifdef DETACH
+		run detach()
+#endif
+	}
+}
