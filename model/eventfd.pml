@@ -124,6 +124,7 @@ bool work;				/* the work item is queued */
 mtype = { NOTHING, IN, OUT, AGAIN };
 mtype event = NOTHING;			/* what pollers are to be told next */
 byte before;				/* the count before the change */
+bool was_full;			/* EPOLLOUT was not ready when the walk began */
 bool over;				/* an exclusive callback has ended the walk */
 byte adds, takes, told_in, told_out;	/* for the rule that each change is told once */
 #ifdef SHORTEST
@@ -191,14 +192,18 @@ active proctype at_rest()
 		h_i = 0;
 		do
 		:: h_i < POLLERS ->
-			rule("lost wakeup: poll for EPOLLIN sleeps only at zero", !queued[h_i] || h_i >= IN_POLLERS || !can_read);
+			/* an exclusive callback keeps an event from those behind it */
+			rule("lost wakeup: poll for EPOLLIN sleeps only at zero", !queued[h_i] || h_i >= IN_POLLERS || !can_read || CONSUMER == 2);
 			rule("lost wakeup: poll for EPOLLOUT sleeps only if full", !queued[h_i] || h_i < IN_POLLERS || !can_write);
 			h_i++
 		:: else -> break
 		od;
 		rule("what is owed is delivered", owed == 0 && !listed && !work);
 		rule("conservation: what went in came out or is left", ledger == count);
-		rule("nobody is on the way", woken == 0)
+#ifndef SYMPTOMS
+		rule("nobody is on the way", woken == 0);
+#endif
+		h_i = 0
 	}
 }
 
@@ -227,12 +232,13 @@ inline release()
 {
 	d_step {
 		rules();
-		before = 0; adds = 0; takes = 0; told_in = 0; told_out = 0; over = false;
+		before = 0; was_full = false; over = false;
+		adds = 0; takes = 0; told_in = 0; told_out = 0;
 		locked = 0
 	}
 }
 
-/* ------------------------------------------------------------------------- waking */
+/* ---------------------------------------------------------------------- callbacks */
 
 inline drain()
 {
@@ -241,7 +247,7 @@ inline drain()
 	count = count - portion
 }
 
-/* eventfd_signal() while callbacks run: takes no lock, so recursion cannot be. */
+/* eventfd_signal() while callbacks run: takes no lock, and does not recurse. */
 inline signal_nested()
 {
 	printf("    a callback signals\n");
@@ -250,20 +256,26 @@ inline signal_nested()
 #ifndef FAULT_NESTED_DROPPED
 	if
 	:: owed == 0 ->
-		rule("what is put on the list of debts is not on it", !listed);
+		rule("debts: what is put on the list is not on it", !listed);
 		listed = true;
 		work = true
 	:: else
 	fi;
-	owed++
+	owed++;
 #endif
+#ifdef FAULT_OWED_WRAPS
+	owed = owed % 4;
+#endif
+	h_i = 0
 }
 
-/* Callbacks, in the order of the queue: the consumer has priority. */
+/* Tells event to everyone on the queue. The consumer has priority. */
 inline walk()
 {
 	d_step {
+		printf("    pollers are told: %e\n", event);
 		over = false;
+		was_full = (event == IN && !can_write);
 		if
 		:: event == IN -> told_in++
 		:: else -> told_out++
@@ -278,9 +290,9 @@ inline walk()
 #if NESTED
 	do
 	:: d_step { event == IN && nested_left > 0 && !over -> signal_nested() }
-	:: break
+	:: break		/* not at all, once, or more often */
 	od;
-	skip;			/* spin: a break must not end at a d_step */
+	skip;			/* (spin: a break must not end at a d_step) */
 #endif
 	d_step {
 		h_i = 0;
@@ -291,27 +303,61 @@ inline walk()
 		:: else -> break
 		od;
 #ifdef EXCLUSIVE
+		printf("    the exclusive poller ends the walk\n");
 		over = true;
 #endif
 		h_i = 0
 	}
 }
 
+/* ------------------------------------------------------------------------- waking */
+
+/* Writers that may fit: those that are asleep did not fit before. */
+#ifdef FAULT_DRAIN_NOT_SEEN
+#define room_was_made	(event == OUT)
+#else
+#define room_was_made	(count < before)
+#endif
+
+/* Readers that are to be woken, or handed something. */
+#if defined(FAULT_HERD)
+#define wake_one	can_read
+#elif defined(FAULT_ONLY_FROM_ZERO)
+#define wake_one	(woken < avail && before == 0)
+#else
+#define wake_one	(woken < avail)
+#endif
+#ifdef FAULT_NOT_HANDED
+#define hand_over	false
+#else
+#define hand_over	can_read
+#endif
+
+/* What pollers are told of what was read for another, or of a wakeup passed on. */
+#ifdef FAULT_HANDED_UNTOLD
+#define TELL_HANDED	AGAIN
+#else
+#define TELL_HANDED	OUT
+#endif
+#ifdef FAULT_PASS_TOLD
+#define TELL_WOKEN	IN
+#else
+#define TELL_WOKEN	AGAIN
+#endif
+
 /*
- * Completes or wakes one sleeper, and says in event what pollers are to be told of
- * that. Writers first, and only if the count has fallen: those that are asleep did
- * not fit before.
+ * Completes or wakes one sleeper, the one whose turn it is, and leaves in event what
+ * pollers are to be told: NOTHING if no sleeper can proceed.
  */
 inline settle()
 {
-	event = NOTHING;
 	h_pick = NOBODY;
 	h_i = len(writers);
 	do
 	:: h_i > 0 ->
 		writers?h_who;
 		if
-		:: h_pick == NOBODY && count < before && fits(amount[h_who]) -> h_pick = h_who
+		:: h_pick == NOBODY && room_was_made && fits(amount[h_who]) -> h_pick = h_who
 		:: else -> writers!h_who
 		fi;
 		h_i--
@@ -320,44 +366,43 @@ inline settle()
 	if
 	:: h_pick != NOBODY ->
 		count = count + amount[h_pick];
-		printf("    task %d is completed: adds %d, count %d\n", h_pick, amount[h_pick], count);
+		printf("    writer %d is completed: adds %d, count %d\n", h_pick, amount[h_pick], count);
 		adds++;
 		state[h_pick] = DONE;
 		running[h_pick] = true;
 		event = IN
-	:: else ->
+	:: h_pick == NOBODY && len(losers) > 0 && hand_over ->
+		losers?h_pick;
+		amount[h_pick] = portion;
+		count = count - portion;
+		printf("    reader %d, who has lost before, is handed %d, count %d\n", h_pick, amount[h_pick], count);
+		takes++;
+		state[h_pick] = DONE;
+		running[h_pick] = true;
+		event = TELL_HANDED
+	:: h_pick == NOBODY && !(len(losers) > 0 && hand_over) && len(losers) + len(waiters) > 0 && wake_one ->
 		if
-#ifndef FAULT_NOT_HANDED
-		:: len(losers) > 0 && can_read ->
-			losers?h_pick;
-			amount[h_pick] = portion;
-			count = count - portion;
-			printf("    task %d has lost before and is handed %d, count %d\n", h_pick, amount[h_pick], count);
-			takes++;
-			state[h_pick] = DONE;
-			running[h_pick] = true;
-			event = OUT
-#endif
-		:: len(losers) + len(waiters) > 0 && woken < avail ->
-			if
-			:: len(losers) > 0 -> losers?h_pick
-			:: else -> waiters?h_pick
-			fi;
-			printf("    task %d is woken\n", h_pick);
-			woken++;
-			rule("woken only if it can proceed", woken <= avail);
-			state[h_pick] = WOKEN;
-			running[h_pick] = true;
-			event = AGAIN
-		:: else
-		fi
-	fi
+		:: len(losers) > 0 -> losers?h_pick
+		:: else -> waiters?h_pick
+		fi;
+		printf("    reader %d is woken\n", h_pick);
+		woken++;
+		rule("no more are woken than can proceed", woken <= avail);
+		state[h_pick] = WOKEN;
+		running[h_pick] = true;
+		event = TELL_WOKEN
+	:: else -> event = NOTHING
+	fi;
+	h_who = 0
 }
 
 /* Follows every change of the counter, under the same lock. */
 inline wake(first)
 {
 	event = first;
+#ifdef FAULT_BEFORE_LATE
+	before = count;
+#endif
 	do
 	:: event == NOTHING -> break
 	:: else ->
@@ -365,33 +410,38 @@ inline wake(first)
 		:: event != AGAIN -> walk()
 		:: else
 		fi;
-		d_step { settle() }
+		d_step {
+			if
+#ifdef FAULT_ONE_QUEUE
+			:: over -> event = NOTHING
+#endif
+#if !defined(FAULT_DRAIN_UNTOLD) && !defined(FAULT_DRAIN_NOT_SEEN)
+			/* the consumer has made room, and nobody else knows */
+			:: was_full && can_write -> takes++; event = OUT
+#endif
+			:: else -> settle()
+			fi;
+			was_full = false
+		}
 	od;
-	skip			/* spin: a break must not end at a d_step */
+	skip
 }
 
 /* ------------------------------------------------------------------------ sleeping */
 
-/* set_current_state() */
+/* set_current_state(), while the lock is held */
 inline about_to_sleep(me)
 {
 	state[me] = WAITING;
+#ifndef FAULT_STATE_LATE
 	running[me] = false
+#endif
 }
 
 /* schedule(): comes back when the task was woken or has a signal. */
 inline schedule(me)
 {
 	d_step { running[me] || pending[me] -> running[me] = true }
-}
-
-/* The operation ends; a signal is handled on the way back to the program. */
-inline finish(me)
-{
-	state[me] = AWAY;
-	losses[me] = 0;
-	pending[me] = false;
-	todo--
 }
 
 inline leave_list(me)
@@ -404,7 +454,34 @@ inline leave_list(me)
 	fi
 }
 
+/* The operation ends; a signal is handled on the way back to the program. */
+inline finish(me)
+{
+	state[me] = AWAY;
+	losses[me] = 0;
+	pending[me] = false;
+	todo--
+}
+
 /* ----------------------------------------------------------------------- the tasks */
+
+/* What somebody takes for himself. Who has lost was to be served before. */
+inline take()
+{
+	rule("bypass: nobody overtakes a reader that has lost", len(losers) == 0);
+	ledger = ledger - portion;
+	count = count - portion;
+	takes++
+}
+
+/* A signal never wins against data. */
+#if defined(FAULT_KEEPS_WAKEUP)
+#define signal_wins(me)	(was_woken && pending[me])
+#elif defined(FAULT_DONE_LOST)
+#define signal_wins(me)	(state[me] == DONE && pending[me])
+#else
+#define signal_wins(me)	false
+#endif
 
 proctype reader(byte me)
 {
@@ -419,23 +496,25 @@ end:	do
 			acquire();
 			d_step {
 				was_woken = (state[me] == WOKEN);
+#ifdef FAULT_STAYS_WOKEN
+				woken = woken - (was_woken && (can_read || !pending[me]))
+#else
 				woken = woken - was_woken
+#endif
 			};
 			if
-			:: d_step { state[me] == DONE ->
+			:: d_step { state[me] == DONE && !signal_wins(me) ->
 				printf("reader %d: was handed %d\n", me, amount[me]);
 				ledger = ledger - amount[me];
 				amount[me] = 0;
 				finish(me) }
-			:: d_step { state[me] != DONE && can_read ->
+			:: d_step { state[me] != DONE && can_read && !signal_wins(me) ->
 				printf("reader %d: takes %d of %d\n", me, portion, count);
 				leave_list(me);
-				ledger = ledger - portion;
-				count = count - portion;
-				takes++;
+				take();
 				finish(me) };
 				wake(OUT)
-			:: d_step { state[me] != DONE && !can_read && pending[me] ->
+			:: d_step { signal_wins(me) || (state[me] != DONE && !can_read && pending[me]) ->
 				printf("reader %d: leaves, interrupted\n", me);
 				leave_list(me);
 				finish(me) }
@@ -453,11 +532,14 @@ end:	do
 				fi;
 				about_to_sleep(me) }
 			fi;
-			d_step { was_woken = false };
+			was_woken = false;
 			release()
 		};
 		if
 		:: state[me] != AWAY ->
+#ifdef FAULT_STATE_LATE
+			running[me] = false;
+#endif
 end_asleep:		schedule(me)
 		:: else
 		fi
@@ -509,6 +591,9 @@ end:	do
 		};
 		if
 		:: state[me] != AWAY ->
+#ifdef FAULT_STATE_LATE
+			running[me] = false;
+#endif
 end_asleep:		schedule(me)
 		:: else
 		fi
@@ -528,9 +613,7 @@ end:	do
 			if
 			:: d_step { can_read ->
 				printf("newcomer: takes %d of %d\n", portion, count);
-				ledger = ledger - portion;
-				count = count - portion;
-				takes++ };
+				take() };
 				wake(OUT)
 			:: !can_read
 			fi;
@@ -539,20 +622,20 @@ end:	do
 	od
 }
 
-/* A signal of the kernel: always fits, stops at the maximum. The lock is held. */
+/* A signal of the kernel: always fits, but stops at the maximum. */
 inline kernel_add(n)
 {
 	d_step {
+		adds++;
 		if
 		:: count + n > MAX -> ledger = ledger - (count + n - MAX); count = MAX
 		:: else -> count = count + n
-		fi;
-		adds++
+		fi
 	};
 	wake(IN)
 }
 
-proctype signaller()
+proctype kernel()
 {
 	byte todo = SIGNALS;
 
@@ -569,45 +652,79 @@ end:	do
 	od
 }
 
-/* Delivers what nested signals have left. */
+/* The work item: delivers what nested signals have left. */
 proctype deferred()
 {
 	byte n;
 
 end:	do
-	:: d_step { work -> work = false };
+	:: atomic { work -> work = false };
 		if
-		:: d_step { listed -> listed = false };
-			/* from here a nested signal may put it on the list again */
+		:: listed ->
+#ifdef FAULT_OWED_FIRST
 			d_step { n = owed; owed = 0 };
-			SECTION {
+			listed = false;
+#else
+			listed = false;
+#ifndef FAULT_OWED_TWICE
+			/* From this exchange on it may be put on the list again. */
+			d_step { n = owed; owed = 0 };
+#endif
+#endif
+again:			SECTION {
 				acquire();
-				d_step { printf("work: delivers %d at %d\n", n, count) };
+#ifdef FAULT_OWED_TWICE
+				n = owed;
+#endif
+				printf("work: delivers %d at %d\n", n, count);
 				kernel_add(n);
-				d_step { n = 0 };
 				release()
-			}
+			};
+#ifdef FAULT_OWED_TWICE
+			if
+			:: d_step { owed == n -> owed = 0 }
+			:: owed != n -> goto again
+			fi;
+#endif
+			n = 0
 		:: !listed
 		fi
 	od
 }
 
 /* poll(): joins the queue, then looks, then sleeps until its callback is called. */
+#define ready(me)	((me < IN_POLLERS && can_read) || (me >= IN_POLLERS && can_write))
+
 proctype poller(byte me)
 {
-end_never:
-	SECTION { acquire(); queued[me] = true; release() };
+#ifdef FAULT_POLL_LOOKS_FIRST
+	bool seen;
+
+	seen = ready(me);
+	printf("poller %d: looks, ready: %d\n", me, seen);
+#endif
+	SECTION { acquire(); queued[me] = true; printf("poller %d: joins the queue\n", me); release() };
+#ifdef FAULT_POLL_LOOKS_FIRST
+	if
+	:: seen -> goto out
+	:: !seen -> printf("poller %d: sleeps\n", me);
+end_first:	d_step { called[me] -> called[me] = false }
+	fi;
+#endif
 	do
-	:: (me < IN_POLLERS && can_read) || (me >= IN_POLLERS && can_write) -> break
+	:: ready(me) -> break
 	:: else ->
-		printf("poller %d: sleeps\n", me);
+		printf("poller %d: not ready, sleeps\n", me);
 end_asleep:	d_step { called[me] -> called[me] = false }
 	od;
+#ifdef FAULT_POLL_LOOKS_FIRST
+out:
+#endif
 	printf("poller %d: is ready\n", me);
-	SECTION { acquire(); d_step { queued[me] = false; called[me] = false }; release() }
+	SECTION { acquire(); queued[me] = false; called[me] = false; release() }
 }
 
-/* eventfd_ctx_remove_wait_queue(): what is left is taken along. */
+/* eventfd_ctx_remove_wait_queue(): takes along what one read would. */
 proctype detach()
 {
 	SECTION {
@@ -642,7 +759,7 @@ init {
 		i = 0; do :: i < THIEVES -> run newcomer(); i++ :: else -> break od;
 		i = 0; do :: i < POLLERS -> run poller(i); i++ :: else -> break od;
 		i = 0;
-		if :: SIGNALS > 0 -> run signaller() :: else fi;
+		if :: SIGNALS > 0 -> run kernel() :: else fi;
 		if :: NESTED > 0 -> run deferred() :: else fi;
 		if :: KILLS > 0 -> run killer() :: else fi;
 #ifdef DETACH
