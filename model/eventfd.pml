@@ -9,14 +9,14 @@
  *
  * Every task has a few operations, may stop before any of them, and retries nothing:
  * every execution ends, and what has to happen sooner or later has happened when
- * nothing can move any more ("at rest").
+ * nothing can move any more ("at rest"). That they do end is checked as well.
  *
  * The configuration, by -D:
  *	SEMAPHORE		a read takes 1; otherwise all
  *	START=n			the count at first
  *	READERS READS		tasks that read and sleep; reads of each
  *	WRITERS WRITES		tasks that write and sleep; they add 1, 2, 1, ...
- *	WRITER_2		they add 2, 1, 2, ...
+ *	WRITER_2, WRITER_0	they add 2, 1, 2, ...; or 2, 0, 0, ...
  *	THIEVES THEFTS		newcomers that read and never sleep
  *	SIGNALS SIGNAL_BY	signals from the kernel, each of that much
  *	KILLS			signals to tasks that read or write
@@ -550,7 +550,9 @@ proctype writer(byte me)
 {
 	byte todo = WRITES;
 
-#ifdef WRITER_2
+#if defined(WRITER_0)
+	amount[me] = (me == READERS -> 2 : 0);
+#elif defined(WRITER_2)
 	amount[me] = 2 - (me - READERS) % 2;
 #else
 	amount[me] = 1 + (me - READERS) % 2;
