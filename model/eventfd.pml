@@ -25,8 +25,29 @@
  *	DETACH			which is removed at some time
  *	NESTED			a callback that signals this eventfd, so many times in all
  *	EXCLUSIVE		a poller with EPOLLEXCLUSIVE is on the queue
- * FAULT_x plants a fault. SYMPTOMS turns off the rules that look inside, so that a
- * fault shows by the harm that it does to a caller.
+ *
+ * A fault, by -DFAULT_x (SYMPTOMS turns off the rules that look inside, so that it shows
+ * by the harm that it does to a caller):
+ *	ONE_QUEUE		sleepers behind the pollers; an exclusive one ends the walk
+ *	POLL_LOOKS_FIRST	poll reads the counter before it joins the queue
+ *	KEEPS_WAKEUP		a woken reader leaves on a signal, though it could proceed
+ *	STAYS_WOKEN		a woken reader leaves on a signal without woken--
+ *	ONLY_FROM_ZERO		readers are woken only if the count was zero before
+ *	BEFORE_LATE		"before" is the count after the change
+ *	DRAIN_NOT_SEEN		writers are not looked at when a callback has drained
+ *	ONE_PASS		a writer that did not fit is not looked at again
+ *	DRAIN_UNTOLD		pollers are not told that a callback has made room
+ *	DRAIN_BEFORE		or only if the count is less than before the change
+ *	STATE_LATE		set_current_state() after the lock was dropped
+ *	DONE_LOST		a reader that was served leaves on a signal
+ *	NOT_HANDED		a reader that has lost is woken, not handed the value
+ *	HERD			all readers are woken
+ *	HANDED_UNTOLD		no EPOLLOUT for what was handed over
+ *	PASS_TOLD		an EPOLLIN for waking a task
+ *	NESTED_DROPPED		signals from callbacks are dropped
+ *	OWED_TWICE		what is owed is cleared after it was delivered
+ *	OWED_FIRST		what is owed is taken while it is still on the list
+ *	OWED_WRAPS		what is owed wraps to zero
  */
 #ifndef START
 #define START 0
@@ -318,6 +339,21 @@ inline walk()
 #else
 #define room_was_made	(count < before)
 #endif
+#ifdef FAULT_ONE_PASS
+bool passed[TASKS + 1];
+#define may_fit(who)	(!passed[who] && fits(amount[who]))
+#else
+#define may_fit(who)	fits(amount[who])
+#endif
+
+/* The same for pollers. They have looked without the lock, maybe during this section. */
+#if defined(FAULT_DRAIN_NOT_SEEN) || defined(FAULT_DRAIN_UNTOLD)
+#define room_for_pollers false
+#elif defined(FAULT_DRAIN_BEFORE)
+#define room_for_pollers (event == IN && count < before)
+#else
+#define room_for_pollers (was_full && can_write)
+#endif
 
 /* Readers that are to be woken, or handed something. */
 #if defined(FAULT_HERD)
@@ -357,8 +393,11 @@ inline settle()
 	:: h_i > 0 ->
 		writers?h_who;
 		if
-		:: h_pick == NOBODY && room_was_made && fits(amount[h_who]) -> h_pick = h_who
+		:: h_pick == NOBODY && room_was_made && may_fit(h_who) -> h_pick = h_who
 		:: else -> writers!h_who
+#ifdef FAULT_ONE_PASS
+			; passed[h_who] = passed[h_who] || h_pick == NOBODY
+#endif
 		fi;
 		h_i--
 	:: else -> break
@@ -400,6 +439,13 @@ inline settle()
 inline wake(first)
 {
 	event = first;
+#ifdef FAULT_ONE_PASS
+	h_i = 0;
+	do
+	:: h_i < TASKS -> passed[h_i] = false; h_i++
+	:: else -> break
+	od;
+#endif
 #ifdef FAULT_BEFORE_LATE
 	before = count;
 #endif
@@ -415,10 +461,8 @@ inline wake(first)
 #ifdef FAULT_ONE_QUEUE
 			:: over -> event = NOTHING
 #endif
-#if !defined(FAULT_DRAIN_UNTOLD) && !defined(FAULT_DRAIN_NOT_SEEN)
-			/* the consumer has made room, and nobody else knows */
-			:: was_full && can_write -> takes++; event = OUT
-#endif
+			/* a callback has made room, and nobody else knows */
+			:: room_for_pollers -> takes++; event = OUT
 			:: else -> settle()
 			fi;
 			was_full = false
