@@ -797,8 +797,9 @@ TEST_F(beside, reader_behind_an_exclusive_epoll)
 {
 	ASSERT_TRUE(epoll_asleep(&self->poller[0], self->ep[0], self->fd,
 				 EPOLLIN | EPOLLEXCLUSIVE));
-	ASSERT_TRUE(worker_start_asleep(&self->w[0], worker_read, SYS_read));
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_read, SYS_read));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
 	ASSERT_TRUE(worker_join(&self->w[0]));
 	EXPECT_EQ(8, self->w[0].ret);
 	EXPECT_EQ(1u, self->w[0].value);
@@ -813,8 +814,9 @@ TEST_F(beside, writer_behind_an_exclusive_epoll)
 	self->w[0].value = 1;
 	ASSERT_TRUE(epoll_asleep(&self->poller[0], self->ep[0], self->fd,
 				 EPOLLOUT | EPOLLEXCLUSIVE));
-	ASSERT_TRUE(worker_start_asleep(&self->w[0], worker_write, SYS_write));
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_write, SYS_write));
 	ASSERT_EQ(8, efd_read(self->fd, &seen));
+	ASSERT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
 	ASSERT_TRUE(worker_join(&self->w[0]));
 	EXPECT_EQ(8, self->w[0].ret);
 	EXPECT_EQ(self->semaphore ? EFD_MAX : 1, efd_fill(self->fd));
@@ -832,6 +834,7 @@ TEST_F(beside, readers_behind_several_exclusive_epolls)
 	ASSERT_TRUE(all_asleep(self->w, self->sleeps, BESIDE, worker_read, SYS_read));
 	for (i = 1; i <= BESIDE; i++) {
 		ASSERT_EQ(8, efd_write(self->fd, 1));
+		ASSERT_LE(i, nr_woken(self->w, self->sleeps, BESIDE)) TH_LOG("write %d", i);
 		ASSERT_TRUE(eventually(nr_done(self->w, BESIDE) == i)) TH_LOG("write %d", i);
 	}
 	EXPECT_EQ(0u, efd_fill(self->fd));
@@ -851,6 +854,7 @@ TEST_F(beside, writers_behind_several_exclusive_epolls)
 	ASSERT_TRUE(all_asleep(self->w, self->sleeps, BESIDE, worker_write, SYS_write));
 	for (i = 1; i <= BESIDE; i++) {
 		ASSERT_EQ(8, efd_read(self->fd, &seen));
+		ASSERT_LE(i, nr_woken(self->w, self->sleeps, BESIDE)) TH_LOG("read %d", i);
 		ASSERT_TRUE(eventually(nr_done(self->w, BESIDE) == i)) TH_LOG("read %d", i);
 	}
 	EXPECT_EQ(EFD_MAX, efd_fill(self->fd));
@@ -863,8 +867,9 @@ TEST_F(beside, exclusive_epoll_plain_epoll_poll_and_reader)
 				 EPOLLIN | EPOLLEXCLUSIVE));
 	ASSERT_TRUE(epoll_asleep(&self->poller[1], self->ep[1], self->fd, EPOLLIN));
 	ASSERT_TRUE(poll_asleep(&self->poller[2], self->fd, POLLIN));
-	ASSERT_TRUE(worker_start_asleep(&self->w[0], worker_read, SYS_read));
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_read, SYS_read));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
 	ASSERT_TRUE(worker_join(&self->w[0]));
 	/* the reader may have been faster than those who only look: this one nobody takes */
 	ASSERT_EQ(8, efd_write(self->fd, 1));
@@ -882,8 +887,9 @@ TEST_F(beside, exclusive_epoll_plain_epoll_poll_and_writer)
 	ASSERT_TRUE(epoll_asleep(&self->poller[1], self->ep[1], self->fd, EPOLLOUT));
 	ASSERT_TRUE(poll_asleep(&self->poller[2], self->fd, POLLOUT));
 	self->w[0].value = self->semaphore ? 1 : EFD_MAX;
-	ASSERT_TRUE(worker_start_asleep(&self->w[0], worker_write, SYS_write));
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_write, SYS_write));
 	ASSERT_EQ(8, efd_read(self->fd, &seen));
+	ASSERT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
 	ASSERT_TRUE(worker_join(&self->w[0]));
 	ASSERT_EQ(8, efd_read(self->fd, &seen));
 	EXPECT_TRUE(eventually(nr_done(self->poller, BESIDE) == BESIDE));
