@@ -12,9 +12,8 @@
 /* A test that hangs is ended after this many seconds. */
 #define STUCK_S		20
 
-/* What comes takes microseconds: on a kernel on which it never does, this is waited for. */
 #define SETUP() do {							\
-	setenv("EFD_WAIT_MS", "2000", 0);				\
+	SHORT_WAIT();							\
 	alarm(STUCK_S);							\
 } while (0)
 
@@ -64,43 +63,10 @@ static void handle_sigusr1(int flags)
 	sigaction(SIGUSR1, &action, NULL);
 }
 
-/* Starts @n workers one after the other, and notes how often each has slept by then. */
-static bool all_asleep(struct worker *w, long *sleeps, int n, void (*call)(struct worker *w),
-		       long nr)
-{
-	int i;
-
-	for (i = 0; i < n; i++)
-		if (!worker_start_asleep(&w[i], call, nr))
-			return false;
-	for (i = 0; i < n; i++)
-		sleeps[i] = nr_sleeps(w[i].tid);
-	return true;
-}
-
-/* How many have been woken since, those that have ended included. */
-static int nr_woken(struct worker *w, const long *sleeps, int n)
-{
-	int i, woken = 0;
-
-	for (i = 0; i < n; i++)
-		woken += !still_asleep(&w[i], sleeps[i]);
-	return woken;
-}
-
-static int nr_done(struct worker *w, int n)
-{
-	int i, done = 0;
-
-	for (i = 0; i < n; i++)
-		done += w[i].done;
-	return done;
-}
-
 /* Exactly @want end, and nobody else has even been woken for it. */
 static bool only_these_were_woken(struct worker *w, const long *sleeps, int n, int want)
 {
-	return eventually(nr_done(w, n) >= want) && nr_woken(w, sleeps, n) == want;
+	return eventually(nr_ended(w, n) >= want) && nr_woken(w, sleeps, n) == want;
 }
 
 /* It was woken, found nothing, and sleeps again. */
@@ -695,7 +661,7 @@ TEST_F(herd, blocked_write_is_one_edge)
 	for (i = 1; i <= HERD; i++) {
 		EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 		ASSERT_EQ(8, efd_read(self->fd, &seen));
-		ASSERT_TRUE(eventually(nr_done(self->w, HERD) == i));
+		ASSERT_TRUE(eventually(nr_ended(self->w, HERD) == i));
 		EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
 		EXPECT_EQ((uint32_t)EPOLLIN, ev.events);
 	}
@@ -715,7 +681,7 @@ TEST_F(herd, served_reader_is_one_edge)
 	for (i = 1; i <= HERD; i++) {
 		EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 		ASSERT_EQ(8, efd_write(self->fd, 1));
-		ASSERT_TRUE(eventually(nr_done(self->w, HERD) == i));
+		ASSERT_TRUE(eventually(nr_ended(self->w, HERD) == i));
 		EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
 		EXPECT_EQ((uint32_t)EPOLLOUT, ev.events);
 	}
@@ -835,7 +801,7 @@ TEST_F(beside, readers_behind_several_exclusive_epolls)
 	for (i = 1; i <= BESIDE; i++) {
 		ASSERT_EQ(8, efd_write(self->fd, 1));
 		ASSERT_LE(i, nr_woken(self->w, self->sleeps, BESIDE)) TH_LOG("write %d", i);
-		ASSERT_TRUE(eventually(nr_done(self->w, BESIDE) == i)) TH_LOG("write %d", i);
+		ASSERT_TRUE(eventually(nr_ended(self->w, BESIDE) == i)) TH_LOG("write %d", i);
 	}
 	EXPECT_EQ(0u, efd_fill(self->fd));
 }
@@ -855,7 +821,7 @@ TEST_F(beside, writers_behind_several_exclusive_epolls)
 	for (i = 1; i <= BESIDE; i++) {
 		ASSERT_EQ(8, efd_read(self->fd, &seen));
 		ASSERT_LE(i, nr_woken(self->w, self->sleeps, BESIDE)) TH_LOG("read %d", i);
-		ASSERT_TRUE(eventually(nr_done(self->w, BESIDE) == i)) TH_LOG("read %d", i);
+		ASSERT_TRUE(eventually(nr_ended(self->w, BESIDE) == i)) TH_LOG("read %d", i);
 	}
 	EXPECT_EQ(EFD_MAX, efd_fill(self->fd));
 }
@@ -873,7 +839,7 @@ TEST_F(beside, exclusive_epoll_plain_epoll_poll_and_reader)
 	ASSERT_TRUE(worker_join(&self->w[0]));
 	/* the reader may have been faster than those who only look: this one nobody takes */
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	EXPECT_TRUE(eventually(nr_done(self->poller, BESIDE) == BESIDE));
+	EXPECT_TRUE(eventually(nr_ended(self->poller, BESIDE) == BESIDE));
 	EXPECT_EQ(1u, efd_fill(self->fd));
 }
 
@@ -892,7 +858,7 @@ TEST_F(beside, exclusive_epoll_plain_epoll_poll_and_writer)
 	ASSERT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
 	ASSERT_TRUE(worker_join(&self->w[0]));
 	ASSERT_EQ(8, efd_read(self->fd, &seen));
-	EXPECT_TRUE(eventually(nr_done(self->poller, BESIDE) == BESIDE));
+	EXPECT_TRUE(eventually(nr_ended(self->poller, BESIDE) == BESIDE));
 }
 
 /*
@@ -989,6 +955,28 @@ TEST_F(overtaken, is_given_nothing_by_a_zero_write)
 	ASSERT_EQ(-EAGAIN, read_nowait(self->fd, &value));
 	ASSERT_TRUE(worker_join(w));
 	EXPECT_EQ(1u, w->value);
+}
+
+/* "OUT: ... one per read": for pollers it is one, at the time when the value is given. */
+TEST_F(overtaken, is_one_edge_when_it_is_given)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	struct worker *w = &self->w[0];
+	int ep = epoll_create1(0);
+	uint64_t value;
+
+	ASSERT_TRUE(all_asleep(w, self->sleeps, 1, worker_read, SYS_read));
+	ASSERT_TRUE(steal(self->fd));
+	ASSERT_TRUE(lost(w, self->sleeps[0]));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	ASSERT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	ASSERT_EQ(-EAGAIN, read_nowait(self->fd, &value));
+	ASSERT_TRUE(worker_join(w));
+	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	close(ep);
 }
 
 /* Reads on and on until it gets LAST; counts in @value how often it got something. */
@@ -1293,18 +1281,18 @@ TEST_F(mix, written_is_read_and_left)
 	/* From here on without signals: a wakeup that is missing now stays missing. */
 	sleep_ms(QUIET_MS);
 	mix.stop_writers = true;
-	ASSERT_TRUE(eventually(nr_done(self->writer, MIX_WRITERS) == MIX_WRITERS));
+	ASSERT_TRUE(eventually(nr_ended(self->writer, MIX_WRITERS) == MIX_WRITERS));
 	mix.stop_readers = true;
 	ASSERT_TRUE(worker_join(&self->thief));
 	for (end = now_ms() + WAIT_MS; now_ms() < end; ) {
-		if (nr_done(self->reader, MIX_READERS) == MIX_READERS)
+		if (nr_ended(self->reader, MIX_READERS) == MIX_READERS)
 			break;
 		/* one for each that sleeps, never more than one at a time */
 		if (!(efd_events(self->fd, POLLIN) & POLLIN) && efd_write(self->fd, 1) == 8)
 			more++;
 		sched_yield();
 	}
-	EXPECT_EQ(MIX_READERS, nr_done(self->reader, MIX_READERS));
+	EXPECT_EQ(MIX_READERS, nr_ended(self->reader, MIX_READERS));
 	for (i = 0; i < n; i++) {
 		EXPECT_EQ(0, all[i]->ret) TH_LOG("worker %d", i);
 	}
