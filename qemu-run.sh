@@ -24,6 +24,8 @@ usage()
 	                        (or suite.fixture.test, suite.global.test); PATTERN is a name, or
 	                        a glob with * and ?, for all of it or for a part from dot to dot:
 	                        rw, create.global.old_call, counter.initial_value, '*cloexec*'
+	  --beyond FILE         names the tests that this kernel must fail, for scripts/verdict,
+	                        whose --help explains; without --test, all of them
 	  --append 'ARGS'       more for the kernel command line
 	  --shell               an interactive busybox on this terminal instead of the tests;
 	                        exit ends it, as does Ctrl-A X
@@ -58,10 +60,10 @@ die()
 }
 
 accel=${ACCEL:-auto} auto='' cpus=${CPUS:-2} mem=${MEM:-256} timeout=${TIMEOUT:-300} pattern=${TEST:-}
-out=${O:-$here/build}/run append='' mode=test print='' files=()
+out=${O:-$here/build}/run append='' beyond='' mode=test print='' files=()
 while [ $# -gt 0 ]; do
 	case $1 in
-	--accel|--cpus|--mem|--timeout|--out|--test|--append)
+	--accel|--cpus|--mem|--timeout|--out|--test|--beyond|--append)
 		[ $# -gt 1 ] || die 2 "$1 wants a value" "see qemu-run.sh --help" ;;&
 	--accel) accel=$2; shift ;;
 	--cpus) cpus=$2; shift ;;
@@ -69,6 +71,7 @@ while [ $# -gt 0 ]; do
 	--timeout) timeout=$2; shift ;;
 	--out) out=$2; shift ;;
 	--test) pattern=$2; shift ;;
+	--beyond) beyond=$2; shift ;;
 	--append) append=$2; shift ;;
 	--shell) mode=shell ;;
 	--gdb) mode=gdb ;;
@@ -89,6 +92,7 @@ number --timeout "$timeout"
 number SILENT_KVM "${SILENT_KVM:=15}"
 number SILENT_TCG "${SILENT_TCG:=60}"
 case $accel in auto|kvm|tcg) ;; *) die 2 "--accel $accel is none of auto, kvm, tcg" ;; esac
+[ -z "$beyond" ] || [ -r "$beyond" ] || die 2 "cannot read $beyond"
 [[ $pattern =~ ^[A-Za-z0-9_.*?-]*$ ]] || die 2 "--test '$pattern': a pattern has letters, digits, and _ . - * ? only"
 
 # What differs between architectures: the program, the machine, and how a kernel
@@ -278,5 +282,6 @@ fi
 ended=${stopped:-0}
 [ "$outcome" != timeout ] || ended=124
 status=0
-"$here/scripts/verdict" --status "$ended" --accel "$accel" --seconds "$seconds" "$out" >&2 || status=$?
+"$here/scripts/verdict" --status "$ended" --accel "$accel" --seconds "$seconds" \
+	${beyond:+--beyond "$beyond"} ${pattern:+--some} "$out" >&2 || status=$?
 exit "$status"

@@ -56,6 +56,9 @@ static inline unsigned int wait_ms(void)
 
 #define WAIT_MS		wait_ms()
 
+/* For a test that some kernels fail, and that has nothing slow in it. */
+#define SHORT_WAIT()	setenv("EFD_WAIT_MS", "2000", 0)
+
 /* How long to listen for what must not come; milliseconds. */
 #define QUIET_MS	20
 
@@ -250,6 +253,39 @@ static inline bool worker_join(struct worker *w)
 static inline bool still_asleep(struct worker *w, long sleeps)
 {
 	return !w->done && not_woken(w->tid, sleeps);
+}
+
+/* Starts @n workers one after the other, and notes how often each has slept by then. */
+static inline bool all_asleep(struct worker *w, long *sleeps, int n,
+			      void (*call)(struct worker *w), long nr)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (!worker_start_asleep(&w[i], call, nr))
+			return false;
+	for (i = 0; i < n; i++)
+		sleeps[i] = nr_sleeps(w[i].tid);
+	return true;
+}
+
+/* Exact as still_asleep() is: how many have been woken since, those that have ended included. */
+static inline int nr_woken(struct worker *w, const long *sleeps, int n)
+{
+	int i, woken = 0;
+
+	for (i = 0; i < n; i++)
+		woken += !still_asleep(&w[i], sleeps[i]);
+	return woken;
+}
+
+static inline int nr_ended(struct worker *w, int n)
+{
+	int i, ended = 0;
+
+	for (i = 0; i < n; i++)
+		ended += w[i].done;
+	return ended;
 }
 
 /*

@@ -295,6 +295,23 @@ static int id_of(int fd)
 	return id;
 }
 
+/* What is in the counter, looked at without taking it. */
+static uint64_t efd_count(int fd)
+{
+	unsigned long long count = 0;
+	char path[64], line[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "eventfd-count: %llx", &count) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return count;
+}
+
 TEST_F(module, leaks_nothing)
 {
 	int id = id_of(self->fd), i;
@@ -462,6 +479,399 @@ TEST_F(module, consumer_hears_the_end)
 	EXPECT_STREQ("1", param("efd_listen", "allowed"));
 	ASSERT_TRUE(detach());
 	EXPECT_STREQ(again, param("efd_listen", "left"));
+}
+
+/*
+ * Consumers and sleepers side by side: what a callback does, wherever it stands in the queue.
+ */
+#define CROWD		3
+
+FIXTURE(consumer) {
+	int fd;
+	bool semaphore;
+	struct worker w[CROWD];
+	long sleeps[CROWD];
+};
+
+FIXTURE_VARIANT(consumer) { int flags; const char *place; };
+FIXTURE_VARIANT_ADD(consumer, counter) { .place = "" };
+FIXTURE_VARIANT_ADD(consumer, counter_exclusive) { .place = "exclusive=1" };
+/* before all others, and the last to be called: as KVM's */
+FIXTURE_VARIANT_ADD(consumer, counter_priority) { .place = "priority=1" };
+FIXTURE_VARIANT_ADD(consumer, semaphore) { .flags = EFD_SEMAPHORE, .place = "" };
+FIXTURE_VARIANT_ADD(consumer, semaphore_exclusive)
+	{ .flags = EFD_SEMAPHORE, .place = "exclusive=1" };
+FIXTURE_VARIANT_ADD(consumer, semaphore_priority)
+	{ .flags = EFD_SEMAPHORE, .place = "priority=1" };
+
+FIXTURE_SETUP(consumer)
+{
+	char path[256];
+	int i;
+
+	snprintf(path, sizeof(path), "%s/efd_listen.ko", dir("MODULES", "/modules"));
+	if (access(path, R_OK) || geteuid())
+		SKIP(return, "needs root and %s", path);
+	SHORT_WAIT();
+	unload("efd_listen");
+	self->fd = efd_create(0, variant->flags);
+	ASSERT_GE(self->fd, 0);
+	self->semaphore = variant->flags & EFD_SEMAPHORE;
+	for (i = 0; i < CROWD; i++)
+		self->w[i].fd = self->fd;
+}
+
+FIXTURE_TEARDOWN(consumer)
+{
+	unload("efd_listen");
+	close(self->fd);
+}
+
+#define LISTEN(params) \
+	load("efd_listen", "pid=%d efd=%d %s " params, getpid(), self->fd, variant->place)
+
+/*
+ * "a kernel consumer that drains the counter never wakes a blocked writer": it does, and
+ * what the writer adds in the room that it made is for the consumer again.
+ */
+TEST_F(consumer, makes_room_for_a_blocked_writer)
+{
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_EQ(0, LISTEN());
+	self->w[0].value = self->semaphore ? 1 : 5;
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_write, SYS_write));
+	/* fits, and makes no room by itself */
+	ASSERT_EQ(8, efd_write(self->fd, 0));
+	ASSERT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
+	ASSERT_TRUE(worker_join(&self->w[0]));
+	EXPECT_EQ(8, self->w[0].ret);
+	/* modulo 2^64 */
+	EXPECT_STREQ(self->semaphore ? "2" : "3", param("efd_listen", "taken"));
+	EXPECT_STREQ("2", param("efd_listen", "wakeups"));
+	ASSERT_TRUE(detach());
+	EXPECT_EQ(self->semaphore ? EFD_MAX - 2 : 0, efd_fill(self->fd));
+}
+
+/* The same if it is a signal that the consumer takes; of a semaphore it takes no more than that. */
+TEST_F(consumer, makes_room_when_signalled)
+{
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_EQ(0, LISTEN());
+	self->w[0].value = 5;
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_write, SYS_write));
+	unload("efd_poke");
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
+	unload("efd_poke");
+	ASSERT_EQ(self->semaphore, still_asleep(&self->w[0], self->sleeps[0]));
+	if (!self->semaphore) {
+		ASSERT_TRUE(worker_join(&self->w[0]));
+		EXPECT_EQ(8, self->w[0].ret);
+		EXPECT_STREQ("4", param("efd_listen", "taken"));
+	}
+}
+
+/* "they may drain it ... there and then, and then nobody else may see the event" */
+TEST_F(consumer, takes_it_before_blocked_readers)
+{
+	int i;
+
+	ASSERT_EQ(0, LISTEN());
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, CROWD, worker_read, SYS_read));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(8, efd_write(self->fd, 1));
+	}
+	EXPECT_STREQ("3", param("efd_listen", "taken"));
+	for (i = 0; i < CROWD; i++) {
+		EXPECT_TRUE(still_asleep(&self->w[i], self->sleeps[i])) TH_LOG("reader %d", i);
+	}
+	ASSERT_TRUE(detach());
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_TRUE(eventually(nr_ended(self->w, CROWD) == 1));
+}
+
+/* "a blocked reader queued behind an EPOLLEXCLUSIVE waiter is not woken": or behind a consumer. */
+TEST_F(consumer, that_only_listens_leaves_it_to_a_blocked_reader)
+{
+	ASSERT_EQ(0, LISTEN("keep=1"));
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_read, SYS_read));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
+	ASSERT_TRUE(worker_join(&self->w[0]));
+	EXPECT_EQ(1u, self->w[0].value);
+}
+
+/* "the mirror case leaves a blocked writer asleep at zero" */
+TEST_F(consumer, that_only_listens_leaves_it_to_a_blocked_writer)
+{
+	uint64_t value;
+
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_EQ(0, LISTEN("keep=1"));
+	self->w[0].value = 1;
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_write, SYS_write));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	EXPECT_FALSE(still_asleep(&self->w[0], self->sleeps[0]));
+	ASSERT_TRUE(worker_join(&self->w[0]));
+	EXPECT_EQ(self->semaphore ? EFD_MAX : 1, efd_fill(self->fd));
+}
+
+/* "Every write wakes all pollers ..., every successful read": once each, asleep before or not. */
+TEST_F(consumer, hears_of_each_sleeping_read_once)
+{
+	char wakeups[16];
+	int i;
+
+	ASSERT_EQ(0, LISTEN("keep=1"));
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, CROWD, worker_read, SYS_read));
+	for (i = 1; i <= CROWD; i++) {
+		ASSERT_EQ(8, efd_write(self->fd, 1));
+		ASSERT_LE(i, nr_woken(self->w, self->sleeps, CROWD));
+		ASSERT_TRUE(eventually(nr_ended(self->w, CROWD) == i));
+		snprintf(wakeups, sizeof(wakeups), "%d", 2 * i);
+		EXPECT_STREQ(wakeups, param("efd_listen", "wakeups"));
+	}
+}
+
+TEST_F(consumer, hears_of_each_sleeping_write_once)
+{
+	char wakeups[16];
+	uint64_t value;
+	int i;
+
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_EQ(0, LISTEN("keep=1"));
+	for (i = 0; i < CROWD; i++)
+		self->w[i].value = self->semaphore ? 1 : EFD_MAX;
+	ASSERT_TRUE(all_asleep(self->w, self->sleeps, CROWD, worker_write, SYS_write));
+	for (i = 1; i <= CROWD; i++) {
+		ASSERT_EQ(8, efd_read(self->fd, &value));
+		ASSERT_LE(i, nr_woken(self->w, self->sleeps, CROWD));
+		ASSERT_TRUE(eventually(nr_ended(self->w, CROWD) == i));
+		snprintf(wakeups, sizeof(wakeups), "%d", 2 * i);
+		EXPECT_STREQ(wakeups, param("efd_listen", "wakeups"));
+	}
+}
+
+/*
+ * "a signal from inside a wakeup is dropped with a warning": it comes, once, and soon. That
+ * warning would spoil the run, so where the kernel cannot do it, nothing is tried.
+ */
+FIXTURE(nested) { int fd, other; };
+EFD_BLOCKING_VARIANTS(nested);
+
+static bool in_kallsyms(const char *function)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	char line[512], type, name[256];
+	bool yes = false;
+
+	while (f && !yes && fgets(line, sizeof(line), f))
+		yes = sscanf(line, "%*s %c %255s", &type, name) == 2 &&
+		      (type == 't' || type == 'T') && !strcmp(name, function);
+	if (f)
+		fclose(f);
+	return yes;
+}
+
+FIXTURE_SETUP(nested)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/efd_listen.ko", dir("MODULES", "/modules"));
+	if (access(path, R_OK) || geteuid())
+		SKIP(return, "needs root and %s", path);
+	if (!in_kallsyms("eventfd_deliver"))
+		SKIP(return, "this kernel drops a signal from inside a wakeup");
+	SHORT_WAIT();
+	unload("efd_listen");
+	self->fd = efd_create(0, variant->flags);
+	ASSERT_GE(self->fd, 0);
+	self->other = efd_create(0, variant->flags);
+	ASSERT_GE(self->other, 0);
+}
+
+FIXTURE_TEARDOWN(nested)
+{
+	unload("efd_listen");
+	close(self->fd);
+	close(self->other);
+}
+
+#define LISTEN_TO(format, ...) \
+	load("efd_listen", "pid=%d efd=%d " format, getpid(), self->fd, ##__VA_ARGS__)
+
+/* Becomes true, without being true for too much. */
+#define COMES_TO(text, name)	eventually(!strcmp(text, param("efd_listen", name)))
+
+TEST_F(nested, signal_to_itself)
+{
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1"));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_TRUE(COMES_TO("2", "wakeups"));
+	EXPECT_EQ(2, efd_drain_to(self->fd, 2));
+}
+
+TEST_F(nested, signal_to_another)
+{
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1 to=%d", self->other));
+	ASSERT_EQ(8, efd_write(self->fd, 5));
+	EXPECT_EQ(1, efd_drain_to(self->other, 1));
+	EXPECT_STREQ("1", param("efd_listen", "wakeups"));
+	EXPECT_EQ(5, efd_drain(self->fd));
+}
+
+/* The callbacks that a read runs may signal as well as those of a write. */
+TEST_F(nested, signal_when_read)
+{
+	uint64_t value;
+
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1 to=%d", self->other));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	EXPECT_EQ(1, efd_drain_to(self->other, 1));
+}
+
+/* Those that a signal runs, too. */
+TEST_F(nested, signal_when_signalled)
+{
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=2 to=%d", self->other));
+	unload("efd_poke");
+	ASSERT_EQ(0, load("efd_poke", "pid=%d efd=%d", getpid(), self->fd));
+	ASSERT_EQ(0, unload("efd_poke"));
+	EXPECT_EQ(2, efd_drain_to(self->other, 2));
+	EXPECT_EQ(1, efd_drain(self->fd));
+}
+
+/* A consumer that signals itself is called again for each signal. */
+TEST_F(nested, signals_of_a_consumer)
+{
+	ASSERT_EQ(0, LISTEN_TO("nest=1 nests=10"));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_TRUE(COMES_TO("11", "wakeups"));
+	EXPECT_STREQ("11", param("efd_listen", "taken"));
+	EXPECT_EQ(0, efd_drain_to(self->fd, 0));
+}
+
+TEST_F(nested, signal_wakes_a_blocked_reader)
+{
+	struct worker w = { .fd = self->other };
+
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1 to=%d", self->other));
+	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_EQ(8, w.ret);
+	EXPECT_EQ(1u, w.value);
+}
+
+/* As above for one that sleeps on the eventfd whose callback signals: it may read both at once. */
+TEST_F(nested, signal_to_itself_wakes_a_blocked_reader)
+{
+	struct worker w[2] = { { .fd = self->fd }, { .fd = self->fd } };
+
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1"));
+	ASSERT_TRUE(worker_start_asleep(&w[0], worker_read, SYS_read));
+	ASSERT_TRUE(worker_start_asleep(&w[1], worker_read, SYS_read));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	/* a counter may have both for the first one */
+	EXPECT_TRUE(eventually(nr_ended(w, 2) && w[0].value + w[1].value == 2));
+	EXPECT_EQ(0, efd_events(self->fd, POLLIN));
+}
+
+TEST_F(nested, signal_wakes_epoll)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int ep = epoll_create1(0);
+
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->other, &ev));
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1 to=%d", self->other));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, WAIT_MS));
+	EXPECT_EQ((uint32_t)EPOLLIN, ev.events);
+	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, QUIET_MS));
+	EXPECT_EQ(1, efd_drain(self->other));
+	close(ep);
+}
+
+/* A's callback signals B, whose callback signals A. */
+TEST_F(nested, chain_that_comes_back)
+{
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1 to=%d echo=1", self->other));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_TRUE(COMES_TO("2", "wakeups"));
+	EXPECT_STREQ("1", param("efd_listen", "echoes"));
+	EXPECT_EQ(2, efd_drain_to(self->fd, 2));
+	EXPECT_EQ(1, efd_drain_to(self->other, 1));
+}
+
+/* "adds": each of them, however many there are by the time that somebody looks. */
+TEST_F(nested, thousand_signals)
+{
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=250 nests=4 to=%d", self->other));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_TRUE(eventually(efd_count(self->other) == 1000));
+	EXPECT_EQ(4, efd_drain_to(self->fd, 4));
+	EXPECT_EQ(1000u, efd_count(self->other));
+	EXPECT_EQ(1000u, efd_fill(self->other));
+}
+
+TEST_F(nested, thousand_signals_to_itself)
+{
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1000"));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_TRUE(eventually(efd_count(self->fd) == 1001));
+	EXPECT_EQ(1001u, efd_fill(self->fd));
+}
+
+/* "saturates at ULLONG_MAX": these do, too. */
+TEST_F(nested, signals_saturate)
+{
+	uint64_t value;
+
+	ASSERT_EQ(8, efd_write(self->other, EFD_MAX - 2));
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=100 to=%d", self->other));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_TRUE(eventually(efd_events(self->other, POLLIN | POLLOUT) == (POLLIN | POLLERR)));
+	sleep_ms(QUIET_MS);
+	EXPECT_EQ(8, efd_read(self->other, &value));
+	EXPECT_EQ(variant->flags & EFD_SEMAPHORE ? 1 : UINT64_MAX, value);
+}
+
+#ifndef EPOLL_URING_WAKE
+#define EPOLL_URING_WAKE	(1u << 27)
+#endif
+
+/* "EPOLL_URING_WAKE in a signal's mask reaches the wake key." */
+TEST_F(nested, signal_has_its_mask)
+{
+	char keys[16];
+
+	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=1 mask=%u", EPOLL_URING_WAKE));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_TRUE(COMES_TO("2", "wakeups"));
+	snprintf(keys, sizeof(keys), "%u", EPOLLIN | EPOLL_URING_WAKE);
+	EXPECT_STREQ(keys, param("efd_listen", "keys"));
+	EXPECT_EQ(2, efd_drain_to(self->fd, 2));
+}
+
+/* "A context outlives its file for whoever holds a reference": so does one that is still owed. */
+TEST_F(nested, signals_to_one_that_goes_away)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, LISTEN_TO("keep=1 nest=3 to=%d", self->other));
+		ASSERT_EQ(8, efd_write(self->fd, 1));
+		close(self->other);
+		ASSERT_TRUE(detach());
+		ASSERT_EQ(0, unload("efd_listen"));
+		self->other = efd_create(0, variant->flags);
+		ASSERT_GE(self->other, 0);
+		EXPECT_EQ(0, efd_drain(self->other));
+	}
 }
 
 /* Runs SAMPLES/@name and returns its exit status, with its output in @out. */
