@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Making an eventfd: initial value, flags, errors. */
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
 
 #include "eventfd.h"
 
@@ -127,6 +130,84 @@ TEST(system_limit)
 	setresuid(0, 0, 0);
 	EXPECT_LT(0, pwrite(knob, old, strlen(old), 0));
 	EXPECT_EQ(-ENFILE, fd);
+}
+
+/* What the memory controller has charged the cgroup @dir with; -1 if there is none. */
+static long long charged(const char *dir)
+{
+	char path[128];
+	long long bytes = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/memory.current", dir);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%lld", &bytes) != 1)
+		bytes = -1;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+static bool put(const char *dir, const char *file, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	f = fopen(path, "w");
+	return f && (fputs(text, f) >= 0) & !fclose(f);
+}
+
+/* Many, since charges are taken from the cgroup in advance, up to 256 KiB per processor. */
+#define NR_CHARGED	20000
+
+/*
+ * The memory of an eventfd is charged "to the creator's memory cgroup": the context as
+ * well, which a timerfd's is not.
+ */
+TEST(memory_is_charged)
+{
+	const char *root = "/tmp/create_test.cgroup", *dir = "/tmp/create_test.cgroup/test";
+	struct rlimit limit = { 3 * NR_CHARGED, 3 * NR_CHARGED };
+	long long *bytes = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int i, status;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, bytes);
+	mkdir(root, 0700);
+	if (mount("none", root, "cgroup2", 0, NULL))
+		SKIP(return, "needs root and cgroups");
+	put(root, "cgroup.subtree_control", "+memory");
+	mkdir(dir, 0700);
+	pid = child_start();
+	if (!pid) {
+		bytes[0] = -1;
+		/* the table of descriptors is charged, too: all of it now */
+		if (!put(dir, "cgroup.procs", "0") || setrlimit(RLIMIT_NOFILE, &limit) ||
+		    dup2(1, 3 * NR_CHARGED - 1) < 0)
+			_exit(0);
+		bytes[0] = charged(dir);
+		for (i = 0; i < NR_CHARGED; i++)
+			if (timerfd_create(CLOCK_MONOTONIC, 0) < 0)
+				_exit(1);
+		bytes[1] = charged(dir);
+		for (i = 0; i < NR_CHARGED; i++)
+			if (efd_create(0, 0) < 0)
+				_exit(1);
+		bytes[2] = charged(dir);
+		_exit(0);
+	}
+	status = child_end(pid);
+	EXPECT_TRUE(eventually(!rmdir(dir)));
+	umount(root);
+	rmdir(root);
+	ASSERT_EQ(0, status);
+	if (bytes[0] < 0)
+		SKIP(return, "needs root and the memory controller");
+	EXPECT_GE((bytes[2] - bytes[1]) - (bytes[1] - bytes[0]), NR_CHARGED * 48)
+		TH_LOG("timerfd %lld, eventfd %lld bytes", (bytes[1] - bytes[0]) / NR_CHARGED,
+		       (bytes[2] - bytes[1]) / NR_CHARGED);
 }
 
 TEST_HARNESS_MAIN

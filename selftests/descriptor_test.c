@@ -4,6 +4,7 @@
 
 #include <linux/magic.h>
 #include <stdatomic.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -572,6 +573,25 @@ TEST_F(descriptor, no_sigio)
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_EQ(0, sigpending(&pending));
 	EXPECT_EQ(0, sigismember(&pending, SIGIO));
+}
+
+/*
+ * All anonymous files share one inode, so a watch of one hears of all that are watched
+ * for: eventfds are not, which spares every read and write the question.
+ */
+TEST_F(descriptor, is_not_watched)
+{
+	int watch = RET(inotify_init1(IN_NONBLOCK));
+	char path[64], event[1024];
+
+	if (watch == -ENOSYS)
+		SKIP(return, "needs inotify");
+	ASSERT_GE(watch, 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	ASSERT_GE(inotify_add_watch(watch, path, IN_MODIFY), 0);
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	EXPECT_EQ(-EAGAIN, RET(read(watch, event, sizeof(event))));
+	close(watch);
 }
 
 /*
