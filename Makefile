@@ -63,9 +63,12 @@ bench-determinism:
 bench-cross:
 	@scripts/bench-cross
 
+bench-alternatives:
+	@scripts/bench-alternatives
+
 model:
 	@scripts/model
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test bench bench-determinism bench-cross model clean \
+	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model clean \
 	distclean

@@ -48,7 +48,7 @@ pin() { sed -n "s/^$1 *:= *//p" "$TOP/kernel.mk"; }
 
 O=$(realpath -m "$O")
 
-PATCHES=$TOP/patches
+: "${PATCHES:=$TOP/patches}"
 # the names of the patches, in order
 series() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]].*//' "$PATCHES/series"; }
 # the files that the series changes or creates
