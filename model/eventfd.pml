@@ -516,7 +516,7 @@ inline let_go(who, how)
 inline serve_next_writer()
 {
 	h_pick = NOBODY;
-	h_n = 0;			/* a writer ahead of the first that is none */
+	h_n = 0;			/* places before h_who */
 	h_i = len(sleepers);
 	do
 	:: h_i > 0 ->
@@ -795,7 +795,7 @@ end_asleep:		schedule(me);
 				:: d_step { !served(me) && (state[me] == SERVED || !looks(me)) ->
 					woken = woken - comes_back(me);
 					if
-					:: state[me] == WOKEN ->
+					:: state[me] == WOKEN && !readable ->
 						printf("reader %d: was woken but comes too late\n", me);
 						rule("bypass: a woken reader loses at most once", kind[me] != LOSER);
 						kind[me] = LOSER;
