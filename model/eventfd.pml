@@ -4,7 +4,7 @@
  * which things can happen. README.md beside this says what the parts stand for.
  *
  * One lock protects the counter, the sleepers, and the queue of pollers. Without it,
- * pollers look at the counter, sleepers go to sleep and get up, signals arrive, and
+ * pollers and nonblocking readers look at the counter, sleepers go to sleep and get up, signals arrive, and
  * the deferred work takes what is owed. All of that interleaves freely.
  *
  * Every task has a few operations, may stop before any of them, and retries nothing:
@@ -24,30 +24,46 @@
  *	CONSUMER=1		a callback that drains the counter; 2: it also ends the walk
  *	DETACH			which is removed at some time
  *	NESTED			a callback that signals this eventfd, so many times in all
+ *	ELSEWHERE=n		as many more signals, from callbacks of another eventfd
+ *	OWED_MAX		how much can be owed
+ *	EDGE			a task with EPOLLET, that reads until EAGAIN
+ *	ELSEWHERE=n		as many more signals, from callbacks of another eventfd
+ *	OWED_MAX		how much can be owed
+ *	EDGE			a task with EPOLLET, that reads until EAGAIN
  *	EXCLUSIVE		a poller with EPOLLEXCLUSIVE is on the queue
  *
  * A fault, by -DFAULT_x (SYMPTOMS turns off the rules that look inside, so that it shows
  * by the harm that it does to a caller):
  *	ONE_QUEUE		sleepers behind the pollers; an exclusive one ends the walk
  *	POLL_LOOKS_FIRST	poll reads the counter before it joins the queue
+ *	TOLD_FIRST		pollers are told before the counter has changed
+ *	TORN			the counter is read in two halves, without the lock
+ *	EMPTY_UNLOCKED		a reader sleeps because of a zero it saw without the lock
  *	KEEPS_WAKEUP		a woken reader leaves on a signal, though it could proceed
  *	STAYS_WOKEN		a woken reader leaves on a signal without woken--
  *	ONLY_FROM_ZERO		readers are woken only if the count was zero before
- *	BEFORE_LATE		"before" is the count after the change
- *	DRAIN_NOT_SEEN		writers are not looked at when a callback has drained
- *	ONE_PASS		a writer that did not fit is not looked at again
+ *	TAKEN_AT_WAKE		taken is cleared when the wakeups begin
+ *	TAKEN_LATE		taken is cleared after the pass over the writers
+ *	DRAIN_NOT_SEEN		taken is not set when a callback has drained
+ *	ONE_PASS		the pass over the writers is not repeated
+ *	FIRST_STOPS		a writer that does not fit ends the pass
+ *	AT_THE_END		everyone joins the ring at its end
+ *	LEFT_BEHIND		a reader that was not woken takes, and stays in the ring
  *	DRAIN_UNTOLD		pollers are not told that a callback has made room
- *	DRAIN_BEFORE		or only if the count is less than before the change
+ *	ROOM_LATE		"full" is tested after the callback has drained
+ *	ROOM_AT_MAX		"full" is ULLONG_MAX only
+ *	ROOM_OR_SIGNAL		of a signal and room that are owed, only the signal is delivered
  *	STATE_LATE		set_current_state() after the lock was dropped
- *	DONE_LOST		a reader that was served leaves on a signal
+ *	SIGNAL_UNSEEN		TASK_UNINTERRUPTIBLE
+ *	SERVED_LOST		a reader that was served leaves on a signal
  *	NOT_HANDED		a reader that has lost is woken, not handed the value
  *	HERD			all readers are woken
  *	HANDED_UNTOLD		no EPOLLOUT for what was handed over
- *	PASS_TOLD		an EPOLLIN for waking a task
+ *	WOKEN_TOLD		an EPOLLIN for waking a task
  *	NESTED_DROPPED		signals from callbacks are dropped
  *	OWED_TWICE		what is owed is cleared after it was delivered
  *	OWED_FIRST		what is owed is taken while it is still on the list
- *	OWED_WRAPS		what is owed wraps to zero
+ *	OWED_WRAPS		what is owed wraps
  */
 #ifndef START
 #define START 0
@@ -91,6 +107,28 @@
 #ifndef NESTED
 #define NESTED 0
 #endif
+#ifndef ELSEWHERE
+#define ELSEWHERE 0
+#endif
+#ifndef OWED_MAX
+#define OWED_MAX 3
+#endif
+#ifdef EDGE
+#define EDGES 1
+#else
+#define EDGES 0
+#endif
+#ifndef ELSEWHERE
+#define ELSEWHERE 0
+#endif
+#ifndef OWED_MAX
+#define OWED_MAX 3
+#endif
+#ifdef EDGE
+#define EDGES 1
+#else
+#define EDGES 0
+#endif
 
 #define TASKS	(READERS + WRITERS)	/* readers have the first numbers, then writers */
 #define POLLERS	(IN_POLLERS + OUT_POLLERS)
@@ -100,33 +138,38 @@
 
 #define MAX	3			/* ULLONG_MAX: only the kernel's signals reach it */
 
-byte count = START;			/* pollers read it without the lock */
+byte count = START;			/* also read without the lock */
 
-#define fits(n)		(count + (n) < MAX)
-#define can_read	(count > 0)		/* EPOLLIN */
-#define can_write	(count < MAX - 1)	/* EPOLLOUT */
+#define readable	(count > 0)		/* EPOLLIN */
+#define space		(MAX - count)
+#define has_room(n)	((n) < space)
+#define writable	(count < MAX - 1)	/* EPOLLOUT */
 
 #ifdef SEMAPHORE
-#define portion	1			/* what one read takes */
-#define avail	count			/* how many readers can proceed */
+#define portion		(count > 0)	/* what one read takes */
+#define shares		count		/* how many readers there is something for */
 #else
-#define portion	count
-#define avail	(count > 0)
+#define portion		count
+#define shares		(count > 0)
 #endif
 
 /* -------------------------------------------------------- what the lock protects */
 
 bit locked;
-byte woken;				/* readers woken and not yet back */
+byte woken;				/* readers on their way back from sleep */
+bit taken;				/* since blocked writers were looked at */
 
-/* The sleepers: one list, in this order, each part of it first in, first out. */
-chan writers = [TASKS + 1] of { byte };
-chan losers  = [TASKS + 1] of { byte };	/* readers that were woken and came too late */
-chan waiters = [TASKS + 1] of { byte };	/* the other readers */
+chan sleepers = [TASKS + 1] of { byte };	/* the ring, from its first on */
 
-mtype = { AWAY, WAITING, WOKEN, DONE };	/* AWAY: not in an operation that sleeps */
+/* In the order in which they stand in it. */
+#define WRITER	0
+#define LOSER	1			/* a reader that was woken, but others were faster */
+#define READER	2
+byte kind[TASKS + 1];
+
+mtype = { AWAY, WAITS, WOKEN, SERVED };	/* AWAY: not in eventfd_sleep() */
 mtype state[TASKS + 1] = AWAY;
-byte amount[TASKS + 1];			/* a writer: to add; a reader: handed to it */
+byte amount[TASKS + 1];			/* what a writer adds, or a reader got */
 
 bool queued[POLLERS + 1];		/* this poller is on the queue */
 bool attached = (CONSUMER > 0);		/* and so is the consumer */
@@ -136,28 +179,44 @@ bool attached = (CONSUMER > 0);		/* and so is the consumer */
 bool running[TASKS + 1] = true;		/* false: TASK_INTERRUPTIBLE */
 bool pending[TASKS + 1];		/* signal_pending() */
 bool called[POLLERS + 1];		/* poll()'s callback has run */
-byte owed;				/* nested signals that are to be delivered; atomic */
-bool listed;				/* on the list of those to which something is owed */
+bool edge = true;			/* the same for the task with EPOLLET */
+byte owed;				/* what was put off; atomic */
+bool listed;				/* on eventfd_owing */
 bool work;				/* the work item is queued */
+
+#define SIGNAL	1			/* in owed: EVENTFD_OWED_SIGNAL */
+#define ROOM	2			/* EVENTFD_OWED_ROOM */
+#define ONE	4			/* EVENTFD_OWED_ONE */
 
 /* ------------------------------------------- scratch, while somebody has the lock */
 
-mtype = { NOTHING, IN, OUT, AGAIN };
+mtype = { NOTHING, IN, OUT };
 mtype event = NOTHING;			/* what pollers are to be told next */
-byte before;				/* the count before the change */
-bool was_full;			/* EPOLLOUT was not ready when the walk began */
+byte passed;				/* writers that the pass has left behind */
+bool more;				/* what eventfd_serve_reader() returns */
 bool over;				/* an exclusive callback has ended the walk */
 byte adds, takes, told_in, told_out;	/* for the rule that each change is told once */
 #ifdef SHORTEST
 #define hidden				/* spin: no hidden variables in a breadth-first search */
 #endif
-hidden byte h_i, h_n, h_who, h_pick;	/* within one step only */
+hidden byte h_i, h_n, h_who, h_pick, h_got, h_full;	/* within one step only */
+
+#ifdef FAULT_ONLY_FROM_ZERO
+byte before;				/* the count before the change */
+#define remember before = count
+#else
+#define remember skip
+#endif
+#ifdef FAULT_ONE_PASS
+bool done_once;
+#else
+#define done_once false
+#endif
 
 /* ---------------------------------------------------------------------- the rules */
 
 /* What callers believe to be in there: written and signalled, less read, less spilled. */
 short ledger = START;
-byte losses[TASKS + 1];			/* of the present read */
 byte nested_left = NESTED;
 
 #define rule(name, condition) \
@@ -172,27 +231,37 @@ inline rules()
 	rule("count within bounds", count <= MAX);
 	rule("pollers are told of each add once", told_in == adds);
 	rule("pollers are told of each read once", told_out == takes);
+	h_i = len(sleepers);
+	h_n = 0;			/* readers among them */
+	h_pick = WRITER;		/* the kind of the last one */
+	h_full = false;			/* there are writers */
+	do
+	:: h_i > 0 ->
+		sleepers?h_who;
+		rule("ring: who is in it waits", state[h_who] == WAITS);
 #ifndef SYMPTOMS
+		rule("ring: writers, losers, readers", kind[h_who] >= h_pick);
+		h_pick = kind[h_who];
+		h_n = h_n + (h_who < READERS);
+		rule("writers sleep only if they do not fit", kind[h_who] != WRITER || !has_room(amount[h_who]));
+		rule("who has lost sleeps only at zero", kind[h_who] != LOSER || !readable);
+		h_full = h_full || kind[h_who] == WRITER;
+		rule("no writer sleeps beside a reader that has lost", kind[h_who] != LOSER || !h_full);
+#endif
+		sleepers!h_who;
+		h_i--
+	:: else -> break
+	od;
+#ifndef SYMPTOMS
+	rule("readers sleep only if enough are on the way", h_n == 0 || woken >= shares);
 	h_i = 0; h_n = 0;
 	do
 	:: h_i < READERS -> h_n = h_n + (state[h_i] == WOKEN); h_i++
 	:: else -> break
 	od;
 	rule("woken is the number of readers on the way", woken == h_n);
-	rule("readers sleep only if enough are on the way", len(losers) + len(waiters) == 0 || woken >= avail);
-	rule("who has lost sleeps only at zero", len(losers) == 0 || count == 0);
-	rule("no writer sleeps beside a reader that has lost", len(losers) == 0 || len(writers) == 0);
-	h_i = len(writers);
-	do
-	:: h_i > 0 ->
-		writers?h_who;
-		rule("writers sleep only if they do not fit", !fits(amount[h_who]));
-		writers!h_who;
-		h_i--
-	:: else -> break
-	od;
-	h_i = 0
 #endif
+	h_i = 0; h_n = 0; h_pick = 0; h_who = 0; h_full = 0
 }
 
 /* When nothing can move any more: the promises. */
@@ -204,9 +273,10 @@ active proctype at_rest()
 		h_i = 0;
 		do
 		:: h_i < TASKS ->
-			rule("lost wakeup: who was woken or served gets up", state[h_i] == AWAY || state[h_i] == WAITING);
-			rule("lost wakeup: readers sleep only at zero", h_i >= READERS || state[h_i] == AWAY || !can_read);
-			rule("lost wakeup: writers sleep only if they do not fit", h_i < READERS || state[h_i] == AWAY || !fits(amount[h_i]));
+			rule("lost wakeup: who was woken or served gets up", state[h_i] == AWAY || state[h_i] == WAITS);
+			rule("lost wakeup: readers sleep only at zero", h_i >= READERS || state[h_i] == AWAY || !readable);
+			rule("lost wakeup: writers sleep only if they do not fit", h_i < READERS || state[h_i] == AWAY || !has_room(amount[h_i]));
+			rule("lost wakeup: nobody sleeps through a signal", state[h_i] == AWAY || !pending[h_i]);
 			h_i++
 		:: else -> break
 		od;
@@ -214,11 +284,14 @@ active proctype at_rest()
 		do
 		:: h_i < POLLERS ->
 			/* an exclusive callback keeps an event from those behind it */
-			rule("lost wakeup: poll for EPOLLIN sleeps only at zero", !queued[h_i] || h_i >= IN_POLLERS || !can_read || CONSUMER == 2);
-			rule("lost wakeup: poll for EPOLLOUT sleeps only if full", !queued[h_i] || h_i < IN_POLLERS || !can_write);
+			rule("lost wakeup: poll for EPOLLIN sleeps only at zero", !queued[h_i] || h_i >= IN_POLLERS || !readable || CONSUMER == 2);
+			rule("lost wakeup: poll for EPOLLOUT sleeps only if full", !queued[h_i] || h_i < IN_POLLERS || !writable);
 			h_i++
 		:: else -> break
 		od;
+#ifdef EDGE
+		rule("lost wakeup: after EAGAIN, epoll sleeps only at zero", !readable || CONSUMER == 2);
+#endif
 		rule("what is owed is delivered", owed == 0 && !listed && !work);
 		rule("conservation: what went in came out or is left", ledger == count);
 #ifndef SYMPTOMS
@@ -233,12 +306,12 @@ active proctype at_rest()
 /*
  * A d_step is one step. What it does under the lock may be one step if nobody who
  * has not got the lock can look in between, or could tell. Those who look are
- * pollers (at the counter) and the deferred work (at what is owed): where there are
- * such, a section falls into its steps. Otherwise it is one: a task that it wakes
- * needs the lock to go on, and a signal that comes meanwhile might as well have come
- * before. INTERLEAVE takes nobody's word for that.
+ * pollers and nonblocking readers (at the counter) and the work item (at what is
+ * owed): where it matters what they see, a section falls into its steps. Otherwise it
+ * is one: a task that it wakes needs the lock to go on, and a signal that comes
+ * meanwhile might as well have come before. INTERLEAVE takes nobody's word for that.
  */
-#if POLLERS + NESTED > 0 || defined(INTERLEAVE)
+#if POLLERS + NESTED + EDGES > 0 || defined(INTERLEAVE)
 #define SECTION
 #else
 #define SECTION atomic
@@ -246,71 +319,128 @@ active proctype at_rest()
 
 inline acquire()
 {
-	d_step { !locked -> locked = 1; before = count }
+	d_step { !locked -> locked = 1; remember }
 }
 
 inline release()
 {
 	d_step {
 		rules();
-		before = 0; was_full = false; over = false;
+		over = false; more = false; passed = 0;
 		adds = 0; takes = 0; told_in = 0; told_out = 0;
 		locked = 0
 	}
 }
 
-/* ---------------------------------------------------------------------- callbacks */
+/* ------------------------------------------------------------ changes of the counter */
 
-inline drain()
+inline add(n)
 {
-	printf("    the consumer drains %d of %d\n", portion, count);
-	ledger = ledger - portion;
-	count = count - portion
+	count = count + (n);
+	adds++
 }
 
-/* eventfd_signal() while callbacks run: takes no lock, and does not recurse. */
+/* Leaves in h_got what was taken. */
+inline take()
+{
+	h_got = portion;
+	count = count - h_got;
+	taken = 1
+}
+
+/* --------------------------------------------------------------------- what is owed */
+
+inline owe(n, what)
+{
+	h_n = n;
+#ifdef FAULT_OWED_WRAPS
+	ledger = ledger + h_n;
+	owed = (owed + h_n * ONE) % ((OWED_MAX + 1) * ONE) | what;
+#else
+	h_n = (h_n > OWED_MAX - owed / ONE -> OWED_MAX - owed / ONE : h_n);
+	ledger = ledger + h_n;
+	owed = (owed + h_n * ONE) | what;
+#endif
+	h_n = 0
+}
+
+inline list()
+{
+	rule("debts: what is put on the list is not on it", !listed);
+	listed = true;
+	work = true
+}
+
+/* Takes no lock, and runs no callbacks. */
+inline put_off(n, what)
+{
+	if
+	:: owed == 0 -> owe(n, what); list()
+	:: else -> owe(n, what)
+	fi
+}
+
+/* ---------------------------------------------------------------------- callbacks */
+
+/* eventfd_ctx_do_read() */
+inline ctx_do_read()
+{
+	printf("    the consumer drains %d of %d\n", portion, count);
+#if defined(FAULT_ROOM_AT_MAX)
+	h_full = (count == MAX);
+#else
+	h_full = !has_room(1);
+#endif
+#ifdef FAULT_DRAIN_NOT_SEEN
+	h_got = portion;
+	count = count - h_got;
+#else
+	take();
+#endif
+#if defined(FAULT_ROOM_LATE)
+	h_full = !has_room(1);
+#elif defined(FAULT_DRAIN_UNTOLD)
+	h_full = false;
+#endif
+	ledger = ledger - h_got;
+	if
+	:: h_full && h_got > 0 -> printf("    room is owed to pollers\n"); put_off(0, ROOM)
+	:: else
+	fi;
+	h_full = 0; h_got = 0
+}
+
 inline signal_nested()
 {
 	printf("    a callback signals\n");
 	nested_left--;
-	ledger++;
-#ifndef FAULT_NESTED_DROPPED
-	if
-	:: owed == 0 ->
-		rule("debts: what is put on the list is not on it", !listed);
-		listed = true;
-		work = true
-	:: else
-	fi;
-	owed++;
+#ifdef FAULT_NESTED_DROPPED
+	ledger++
+#else
+	put_off(1, SIGNAL)
 #endif
-#ifdef FAULT_OWED_WRAPS
-	owed = owed % 4;
-#endif
-	h_i = 0
 }
 
 /* Tells event to everyone on the queue. The consumer has priority. */
-inline walk()
+inline tell_pollers()
 {
 	d_step {
 		printf("    pollers are told: %e\n", event);
 		over = false;
-		was_full = (event == IN && !can_write);
 		if
 		:: event == IN -> told_in++
 		:: else -> told_out++
 		fi;
 #if CONSUMER
 		if
-		:: attached && event == IN && can_read -> drain(); over = (CONSUMER == 2)
+		:: attached && event == IN -> ctx_do_read(); over = (CONSUMER == 2)
 		:: else
 		fi
 #endif
 	};
 #if NESTED
 	do
-	:: d_step { event == IN && nested_left > 0 && !over -> signal_nested() }
+	:: d_step { nested_left > 0 && !over -> signal_nested() }
 	:: break		/* not at all, once, or more often */
 	od;
 	skip;			/* (spin: a break must not end at a d_step) */
@@ -323,186 +453,244 @@ inline walk()
 			h_i++
 		:: else -> break
 		od;
+#ifdef EDGE
+		edge = edge || (event == IN && !over);
+#endif
 #ifdef EXCLUSIVE
 		printf("    the exclusive poller ends the walk\n");
 		over = true;
 #endif
+		event = NOTHING;
 		h_i = 0
 	}
 }
 
-/* ------------------------------------------------------------------------- waking */
+/* ------------------------------------------------------------------ the ring of sleepers */
 
-/* Writers that may fit: those that are asleep did not fit before. */
-#ifdef FAULT_DRAIN_NOT_SEEN
-#define room_was_made	(event == OUT)
-#else
-#define room_was_made	(count < before)
-#endif
-#ifdef FAULT_ONE_PASS
-bool passed[TASKS + 1];
-#define may_fit(who)	(!passed[who] && fits(amount[who]))
-#else
-#define may_fit(who)	fits(amount[who])
-#endif
-
-/* The same for pollers. They have looked without the lock, maybe during this section. */
-#if defined(FAULT_DRAIN_NOT_SEEN) || defined(FAULT_DRAIN_UNTOLD)
-#define room_for_pollers false
-#elif defined(FAULT_DRAIN_BEFORE)
-#define room_for_pollers (event == IN && count < before)
-#else
-#define room_for_pollers (was_full && can_write)
-#endif
-
-/* Readers that are to be woken, or handed something. */
-#if defined(FAULT_HERD)
-#define wake_one	can_read
-#elif defined(FAULT_ONLY_FROM_ZERO)
-#define wake_one	(woken < avail && before == 0)
-#else
-#define wake_one	(woken < avail)
-#endif
-#ifdef FAULT_NOT_HANDED
-#define hand_over	false
-#else
-#define hand_over	can_read
-#endif
-
-/* What pollers are told of what was read for another, or of a wakeup passed on. */
-#ifdef FAULT_HANDED_UNTOLD
-#define TELL_HANDED	AGAIN
-#else
-#define TELL_HANDED	OUT
-#endif
-#ifdef FAULT_PASS_TOLD
-#define TELL_WOKEN	IN
-#else
-#define TELL_WOKEN	AGAIN
-#endif
-
-/*
- * Completes or wakes one sleeper, the one whose turn it is, and leaves in event what
- * pollers are to be told: NOTHING if no sleeper can proceed.
- */
-inline settle()
+/* Behind all of its kind and of those that come before it. */
+inline enqueue(me)
 {
-	h_pick = NOBODY;
-	h_i = len(writers);
+	state[me] = WAITS;
+#ifdef FAULT_AT_THE_END
+	sleepers!me;
+#else
+	h_pick = me;			/* still to be put in */
+	h_i = len(sleepers);
 	do
 	:: h_i > 0 ->
-		writers?h_who;
+		sleepers?h_who;
 		if
-		:: h_pick == NOBODY && room_was_made && may_fit(h_who) -> h_pick = h_who
-		:: else -> writers!h_who
-#ifdef FAULT_ONE_PASS
-			; passed[h_who] = passed[h_who] || h_pick == NOBODY
-#endif
+		:: h_pick == me && kind[h_who] > kind[me] -> sleepers!me; h_pick = NOBODY
+		:: else
 		fi;
+		sleepers!h_who;
+		h_i--
+	:: else -> break
+	od;
+	if
+	:: h_pick == me -> sleepers!me
+	:: else
+	fi;
+#endif
+	h_pick = 0; h_who = 0
+}
+
+inline dequeue(me)
+{
+	sleepers??eval(me)
+}
+
+/* ------------------------------------------------------------------------- waking */
+
+inline let_go(who, how)
+{
+	dequeue(who);
+	state[who] = how;
+	running[who] = true		/* wake_up_process() */
+}
+
+/*
+ * eventfd_serve_writers(), from one writer that fits to the next: goes on behind those
+ * that were passed. Leaves IN in event if there was one.
+ */
+inline serve_next_writer()
+{
+	h_pick = NOBODY;
+	h_n = 0;			/* places before h_who */
+	h_i = len(sleepers);
+	do
+	:: h_i > 0 ->
+		sleepers?h_who;
+		sleepers!h_who;
+		if
+		:: h_pick == NOBODY && h_n >= passed && kind[h_who] == WRITER && has_room(amount[h_who]) ->
+			h_pick = h_who
+		:: h_pick == NOBODY && h_n >= passed && !(kind[h_who] == WRITER && has_room(amount[h_who])) ->
+			passed++;
+			/* The pass ends at a reader. */
+			passed = (kind[h_who] == WRITER -> passed : TASKS)
+#ifdef FAULT_FIRST_STOPS
+			; passed = TASKS
+#endif
+		:: else
+		fi;
+		h_n++;
 		h_i--
 	:: else -> break
 	od;
 	if
 	:: h_pick != NOBODY ->
-		count = count + amount[h_pick];
-		printf("    writer %d is completed: adds %d, count %d\n", h_pick, amount[h_pick], count);
-		adds++;
-		state[h_pick] = DONE;
-		running[h_pick] = true;
+		add(amount[h_pick]);
+		printf("    writer %d is served: adds %d, count %d\n", h_pick, amount[h_pick], count);
+		let_go(h_pick, SERVED);
 		event = IN
-	:: h_pick == NOBODY && len(losers) > 0 && hand_over ->
-		losers?h_pick;
-		amount[h_pick] = portion;
-		count = count - portion;
+	:: else -> passed = 0
+	fi;
+	h_pick = 0; h_who = 0; h_n = 0
+}
+
+#if defined(FAULT_HERD)
+#define enough		false
+#elif defined(FAULT_ONLY_FROM_ZERO)
+#define enough		(woken >= shares || before != 0)
+#else
+#define enough		(woken >= shares)
+#endif
+#ifdef FAULT_NOT_HANDED
+#define is_loser(who)	false
+#else
+#define is_loser(who)	(kind[who] == LOSER)
+#endif
+
+/* Wakes or serves one more reader if there is something for it; more: perhaps not the last. */
+inline serve_reader()
+{
+	more = false;
+	h_pick = NOBODY;
+	h_i = len(sleepers);
+	do
+	:: h_i > 0 ->
+		sleepers?h_who;
+		sleepers!h_who;
+		h_pick = (h_pick == NOBODY && kind[h_who] != WRITER -> h_who : h_pick);
+		h_i--
+	:: else -> break
+	od;
+	if
+	:: shares == 0 || h_pick == NOBODY
+	:: shares > 0 && h_pick != NOBODY && is_loser(h_pick) ->
+		take();
+		amount[h_pick] = h_got;
 		printf("    reader %d, who has lost before, is handed %d, count %d\n", h_pick, amount[h_pick], count);
+		let_go(h_pick, SERVED);
 		takes++;
-		state[h_pick] = DONE;
-		running[h_pick] = true;
-		event = TELL_HANDED
-	:: h_pick == NOBODY && !(len(losers) > 0 && hand_over) && len(losers) + len(waiters) > 0 && wake_one ->
-		if
-		:: len(losers) > 0 -> losers?h_pick
-		:: else -> waiters?h_pick
-		fi;
+#ifndef FAULT_HANDED_UNTOLD
+		event = OUT;
+#endif
+		more = true
+	:: shares > 0 && h_pick != NOBODY && !is_loser(h_pick) && !enough ->
 		printf("    reader %d is woken\n", h_pick);
 		woken++;
-		rule("no more are woken than can proceed", woken <= avail);
-		state[h_pick] = WOKEN;
-		running[h_pick] = true;
-		event = TELL_WOKEN
-	:: else -> event = NOTHING
+		rule("no more are woken than can proceed", woken <= shares);
+		let_go(h_pick, WOKEN);
+#ifdef FAULT_WOKEN_TOLD
+		event = IN;
+#endif
+		more = !enough
+	:: else
 	fi;
-	h_who = 0
+	h_pick = 0; h_who = 0; h_got = 0
 }
+
+/* Each turn takes somebody out of the ring, or finds nobody to take out. */
+inline serve_sleepers()
+{
+	do
+	:: len(sleepers) == 0 -> break
+	:: d_step { len(sleepers) > 0 && taken && !done_once ->
+#ifndef FAULT_TAKEN_LATE
+			taken = 0;
+#endif
+			passed = 0;
+			serve_next_writer() };
+		do
+		:: event == IN -> tell_pollers(); d_step { serve_next_writer() }
+		:: else -> break
+		od;
+#ifdef FAULT_ONE_PASS
+		done_once = true;
+#endif
+#ifdef FAULT_TAKEN_LATE
+		taken = 0;
+#endif
+		skip
+	:: d_step { len(sleepers) > 0 && !(taken && !done_once) -> serve_reader() };
+		if
+		:: event != NOTHING -> tell_pollers()
+		:: else
+		fi;
+		if
+		:: more -> more = false
+		:: else -> break
+		fi
+	od;
+	skip
+}
+
+#ifdef FAULT_ONE_QUEUE
+#define out_of_reach	over
+#else
+#define out_of_reach	false
+#endif
 
 /* Follows every change of the counter, under the same lock. */
 inline wake(first)
 {
 	event = first;
+#ifdef FAULT_TAKEN_AT_WAKE
+	taken = 0;
+#endif
+	tell_pollers();
+	if
+	:: !out_of_reach -> serve_sleepers()
+	:: else
+	fi;
 #ifdef FAULT_ONE_PASS
-	h_i = 0;
-	do
-	:: h_i < TASKS -> passed[h_i] = false; h_i++
-	:: else -> break
-	od;
+	done_once = false;
 #endif
-#ifdef FAULT_BEFORE_LATE
-	before = count;
-#endif
-	do
-	:: event == NOTHING -> break
-	:: else ->
-		if
-		:: event != AGAIN -> walk()
-		:: else
-		fi;
-		d_step {
-			if
-#ifdef FAULT_ONE_QUEUE
-			:: over -> event = NOTHING
-#endif
-			/* a callback has made room, and nobody else knows */
-			:: room_for_pollers -> takes++; event = OUT
-			:: else -> settle()
-			fi;
-			was_full = false
-		}
-	od;
 	skip
 }
 
 /* ------------------------------------------------------------------------ sleeping */
 
-/* set_current_state(), while the lock is held */
+/* __set_current_state(), while the lock is held */
 inline about_to_sleep(me)
 {
-	state[me] = WAITING;
 #ifndef FAULT_STATE_LATE
 	running[me] = false
+#else
+	skip
 #endif
 }
 
-/* schedule(): comes back when the task was woken or has a signal. */
+/*
+ * Comes back when the task was woken, or has a signal: it looks at that itself, so one that
+ * came before the state was set is not slept through.
+ */
 inline schedule(me)
 {
+#ifdef FAULT_SIGNAL_UNSEEN
+	running[me]
+#else
 	d_step { running[me] || pending[me] -> running[me] = true }
-}
-
-inline leave_list(me)
-{
-	if
-	:: state[me] == WAITING && me >= READERS -> writers??eval(me)
-	:: state[me] == WAITING && me < READERS && losses[me] > 0 -> losers??eval(me)
-	:: state[me] == WAITING && me < READERS && losses[me] == 0 -> waiters??eval(me)
-	:: else
-	fi
+#endif
 }
 
 /* The operation ends; a signal is handled on the way back to the program. */
 inline finish(me)
 {
 	state[me] = AWAY;
-	losses[me] = 0;
+	kind[me] = (me < READERS -> READER : WRITER);
 	pending[me] = false;
 	todo--
 }
@@ -510,142 +698,197 @@ inline finish(me)
 /* ----------------------------------------------------------------------- the tasks */
 
 /* What somebody takes for himself. Who has lost was to be served before. */
-inline take()
+inline take_own()
 {
-	rule("bypass: nobody overtakes a reader that has lost", len(losers) == 0);
-	ledger = ledger - portion;
-	count = count - portion;
-	takes++
+	h_i = 0;
+	do
+	:: h_i < READERS ->
+		rule("bypass: nobody overtakes a reader that has lost", state[h_i] != WAITS || kind[h_i] != LOSER);
+		h_i++
+	:: else -> break
+	od;
+	take();
+	ledger = ledger - h_got;
+	takes++;
+	h_got = 0; h_i = 0
 }
 
-/* A signal never wins against data. */
-#if defined(FAULT_KEEPS_WAKEUP)
-#define signal_wins(me)	(was_woken && pending[me])
-#elif defined(FAULT_DONE_LOST)
-#define signal_wins(me)	(state[me] == DONE && pending[me])
+/* Data that is there wins against a signal. */
+#ifdef FAULT_KEEPS_WAKEUP
+#define looks(me)	(readable && !(state[me] == WOKEN && pending[me]))
 #else
-#define signal_wins(me)	false
+#define looks(me)	readable
+#endif
+#ifdef FAULT_SERVED_LOST
+#define served(me)	(state[me] == SERVED && !pending[me])
+#else
+#define served(me)	(state[me] == SERVED)
+#endif
+#ifdef FAULT_STAYS_WOKEN
+#define comes_back(me)	(state[me] == WOKEN && (readable || !pending[me]))
+#else
+#define comes_back(me)	(state[me] == WOKEN)
+#endif
+#ifdef FAULT_EMPTY_UNLOCKED
+#define newcomer_reads	(!saw_zero)
+#else
+#define newcomer_reads	readable
 #endif
 
+/* eventfd_read(), and eventfd_sleep() in it */
 proctype reader(byte me)
 {
 	byte todo = READS;
-	bool was_woken;
+#ifdef FAULT_EMPTY_UNLOCKED
+	bool saw_zero;
+#endif
 
 end:	do
-	:: todo > 0 && state[me] == AWAY -> todo = 0
+	:: todo > 0 -> todo = 0
 	:: todo > 0 ->
-		/* new, or back from schedule() */
+#ifdef FAULT_EMPTY_UNLOCKED
+		saw_zero = !readable;
+#endif
 		SECTION {
 			acquire();
-			d_step {
-				was_woken = (state[me] == WOKEN);
-#ifdef FAULT_STAYS_WOKEN
-				woken = woken - (was_woken && (can_read || !pending[me]))
-#else
-				woken = woken - was_woken
-#endif
-			};
 			if
-			:: d_step { state[me] == DONE && !signal_wins(me) ->
-				printf("reader %d: was handed %d\n", me, amount[me]);
-				ledger = ledger - amount[me];
-				amount[me] = 0;
-				finish(me) }
-			:: d_step { state[me] != DONE && can_read && !signal_wins(me) ->
+			:: d_step { newcomer_reads ->
 				printf("reader %d: takes %d of %d\n", me, portion, count);
-				leave_list(me);
-				take();
+				take_own();
 				finish(me) };
 				wake(OUT)
-			:: d_step { signal_wins(me) || (state[me] != DONE && !can_read && pending[me]) ->
-				printf("reader %d: leaves, interrupted\n", me);
-				leave_list(me);
-				finish(me) }
-			:: d_step { state[me] != DONE && !can_read && !pending[me] ->
-				if
-				:: was_woken ->
-					printf("reader %d: was woken but comes too late, sleeps on\n", me);
-					losses[me]++;
-					rule("bypass: a woken reader loses at most once", losses[me] <= 1);
-					losers!me
-				:: state[me] == AWAY ->
-					printf("reader %d: sleeps\n", me);
-					waiters!me
-				:: else
-				fi;
+			:: d_step { !newcomer_reads ->
+				printf("reader %d: sleeps\n", me);
+				enqueue(me);
 				about_to_sleep(me) }
 			fi;
-			was_woken = false;
 			release()
 		};
-		if
+		do
+		:: state[me] == AWAY -> break
 		:: state[me] != AWAY ->
 #ifdef FAULT_STATE_LATE
 			running[me] = false;
 #endif
-end_asleep:		schedule(me)
-		:: else
-		fi
+end_asleep:		schedule(me);
+			SECTION {
+				acquire();
+				if
+				:: d_step { served(me) ->
+					printf("reader %d: was handed %d\n", me, amount[me]);
+					ledger = ledger - amount[me];
+					amount[me] = 0;
+					finish(me) }
+				:: d_step { state[me] != SERVED && looks(me) ->
+					woken = woken - comes_back(me);
+					if
+#ifndef FAULT_LEFT_BEHIND
+					:: state[me] == WAITS -> dequeue(me)
+#endif
+					:: else
+					fi;
+					printf("reader %d: takes %d of %d\n", me, portion, count);
+					state[me] = AWAY;
+					take_own();
+					finish(me) };
+					wake(OUT)
+				:: d_step { !served(me) && (state[me] == SERVED || !looks(me)) ->
+					woken = woken - comes_back(me);
+					if
+					:: state[me] == WOKEN && !readable ->
+						printf("reader %d: was woken but comes too late\n", me);
+						rule("bypass: a woken reader loses at most once", kind[me] != LOSER);
+						kind[me] = LOSER;
+						enqueue(me)
+					:: else
+					fi;
+					if
+					:: pending[me] ->
+						printf("reader %d: leaves, interrupted\n", me);
+						if
+						:: state[me] == WAITS -> dequeue(me)
+						:: else
+						fi;
+						finish(me)
+					:: else -> about_to_sleep(me)
+					fi }
+				fi;
+				release()
+			}
+		od
 	od
 }
 
+/* eventfd_write(), and eventfd_sleep() in it */
 proctype writer(byte me)
 {
 	byte todo = WRITES;
 
-#if defined(WRITER_0)
-	amount[me] = (me == READERS -> 2 : 0);
-#elif defined(WRITER_2)
-	amount[me] = 2 - (me - READERS) % 2;
-#else
-	amount[me] = 1 + (me - READERS) % 2;
-#endif
 end:	do
-	:: todo > 0 && state[me] == AWAY -> todo = 0
+	:: todo > 0 -> todo = 0
 	:: todo > 0 ->
 		SECTION {
 			acquire();
 			if
-			:: d_step { state[me] == DONE ->
-				printf("writer %d: was completed\n", me);
+			:: d_step { has_room(amount[me]) ->
 				ledger = ledger + amount[me];
-				finish(me) }
-			:: d_step { state[me] != DONE && fits(amount[me]) ->
-				leave_list(me);
-				ledger = ledger + amount[me];
-				count = count + amount[me];
+				add(amount[me]);
 				printf("writer %d: adds %d, count %d\n", me, amount[me], count);
 				rule("user writes stop below the maximum", count < MAX);
-				adds++;
 				finish(me) };
 				wake(IN)
-			:: d_step { state[me] != DONE && !fits(amount[me]) && pending[me] ->
-				printf("writer %d: leaves, interrupted\n", me);
-				leave_list(me);
-				finish(me) }
-			:: d_step { state[me] != DONE && !fits(amount[me]) && !pending[me] ->
-				if
-				:: state[me] == AWAY ->
-					printf("writer %d: %d does not fit, sleeps\n", me, amount[me]);
-					writers!me
-				:: else
-				fi;
+			:: d_step { !has_room(amount[me]) ->
+				printf("writer %d: %d does not fit, sleeps\n", me, amount[me]);
+				enqueue(me);
 				about_to_sleep(me) }
 			fi;
 			release()
 		};
-		if
+		do
+		:: state[me] == AWAY -> break
 		:: state[me] != AWAY ->
 #ifdef FAULT_STATE_LATE
 			running[me] = false;
 #endif
-end_asleep:		schedule(me)
-		:: else
-		fi
+end_asleep:		schedule(me);
+			SECTION {
+				acquire();
+				d_step {
+					if
+					:: state[me] == SERVED ->
+						printf("writer %d: was served\n", me);
+						ledger = ledger + amount[me];
+						finish(me)
+					:: state[me] != SERVED && pending[me] ->
+						printf("writer %d: leaves, interrupted\n", me);
+						dequeue(me);
+						finish(me)
+					:: else -> about_to_sleep(me)
+					fi
+				};
+				release()
+			}
+		od
 	od
 }
 
+/* eventfd_read_some(), without blocking */
+inline read_some()
+{
+	SECTION {
+		acquire();
+		if
+		:: d_step { readable ->
+			printf("newcomer: takes %d of %d\n", portion, count);
+			take_own() };
+			wake(OUT)
+		:: !readable
+		fi;
+		release()
+	}
+}
+
+/* One that does not block: at zero it takes no lock. */
 proctype newcomer()
 {
 	byte todo = THEFTS;
@@ -654,31 +897,46 @@ end:	do
 	:: todo > 0 -> todo = 0
 	:: todo > 0 ->
 		todo--;
-		SECTION {
-			acquire();
-			if
-			:: d_step { can_read ->
-				printf("newcomer: takes %d of %d\n", portion, count);
-				take() };
-				wake(OUT)
-			:: !can_read
-			fi;
-			release()
-		}
+		if
+		:: !readable		/* EAGAIN */
+		:: readable -> read_some()
+		fi
 	od
 }
 
-/* A signal of the kernel: always fits, but stops at the maximum. */
-inline kernel_add(n)
+/* Waits for an edge, then reads until EAGAIN. */
+proctype edge_triggered()
 {
+end:	do
+	:: d_step { edge -> edge = false };
+		do
+		:: d_step { !readable -> printf("epoll: EAGAIN\n") }; break
+		:: readable -> read_some()
+		od
+	od
+}
+
+/* eventfd_post_now(): always fits, but stops at the maximum. */
+inline post_now(n)
+{
+#ifdef FAULT_TOLD_FIRST
+	event = IN;
+	tell_pollers();
+#endif
 	d_step {
-		adds++;
+		h_n = n;
 		if
-		:: count + n > MAX -> ledger = ledger - (count + n - MAX); count = MAX
-		:: else -> count = count + n
-		fi
+		:: h_n > space -> ledger = ledger - (h_n - space); h_n = space
+		:: else
+		fi;
+		add(h_n);
+		h_n = 0
 	};
+#ifdef FAULT_TOLD_FIRST
+	serve_sleepers()
+#else
 	wake(IN)
+#endif
 }
 
 proctype kernel()
@@ -692,14 +950,32 @@ end:	do
 		SECTION {
 			acquire();
 			d_step { printf("kernel: signals %d at %d\n", SIGNAL_BY, count); ledger = ledger + SIGNAL_BY };
-			kernel_add(SIGNAL_BY);
+			post_now(SIGNAL_BY);
 			release()
 		}
 	od
 }
 
-/* The work item: delivers what nested signals have left. */
-proctype deferred()
+/* A callback that another eventfd runs: put_off() without our lock, in its two steps. */
+proctype elsewhere()
+{
+	byte todo = ELSEWHERE;
+	bool first;
+
+end:	do
+	:: todo > 0 -> todo = 0
+	:: todo > 0 ->
+		todo--;
+		d_step { printf("a callback elsewhere signals\n"); first = (owed == 0); owe(1, SIGNAL) };
+		if
+		:: first -> d_step { list(); first = false }
+		:: else
+		fi
+	od
+}
+
+/* eventfd_deliver() */
+proctype deliver()
 {
 	byte n;
 
@@ -713,19 +989,37 @@ end:	do
 #else
 			listed = false;
 #ifndef FAULT_OWED_TWICE
-			/* From this exchange on it may be put on the list again. */
+			/* From here on the next signal puts it on the list again. */
 			d_step { n = owed; owed = 0 };
 #endif
 #endif
-again:			SECTION {
-				acquire();
 #ifdef FAULT_OWED_TWICE
-				n = owed;
+again:			n = owed;
 #endif
-				printf("work: delivers %d at %d\n", n, count);
-				kernel_add(n);
-				release()
-			};
+			if
+			:: n & SIGNAL ->
+				SECTION {
+					acquire();
+					printf("work: delivers %d at %d\n", n / ONE, count);
+					post_now(n / ONE);
+					release()
+				}
+			:: else
+			fi;
+			if
+#ifdef FAULT_ROOM_OR_SIGNAL
+			:: (n & ROOM) && !(n & SIGNAL) ->
+#else
+			:: n & ROOM ->
+#endif
+				SECTION {
+					acquire();
+					d_step { printf("work: tells of room at %d\n", count); takes++; event = OUT };
+					tell_pollers();
+					release()
+				}
+			:: else
+			fi;
 #ifdef FAULT_OWED_TWICE
 			if
 			:: d_step { owed == n -> owed = 0 }
@@ -739,7 +1033,7 @@ again:			SECTION {
 }
 
 /* poll(): joins the queue, then looks, then sleeps until its callback is called. */
-#define ready(me)	((me < IN_POLLERS && can_read) || (me >= IN_POLLERS && can_write))
+#define ready(me)	((me < IN_POLLERS && readable) || (me >= IN_POLLERS && writable))
 
 proctype poller(byte me)
 {
@@ -748,6 +1042,9 @@ proctype poller(byte me)
 
 	seen = ready(me);
 	printf("poller %d: looks, ready: %d\n", me, seen);
+#endif
+#ifdef FAULT_TORN
+	byte low;
 #endif
 	SECTION { acquire(); queued[me] = true; printf("poller %d: joins the queue\n", me); release() };
 #ifdef FAULT_POLL_LOOKS_FIRST
@@ -758,10 +1055,19 @@ end_first:	d_step { called[me] -> called[me] = false }
 	fi;
 #endif
 	do
+#ifdef FAULT_TORN
+	:: low = count % 2; printf("poller %d: low half %d\n", me, low);
+		if
+		:: low + (count / 2) > 0 -> break
+		:: else -> printf("poller %d: not ready, sleeps\n", me)
+		fi;
+end_torn:	d_step { called[me] -> called[me] = false }
+#else
 	:: ready(me) -> break
 	:: else ->
 		printf("poller %d: not ready, sleeps\n", me);
 end_asleep:	d_step { called[me] -> called[me] = false }
+#endif
 	od;
 #ifdef FAULT_POLL_LOOKS_FIRST
 out:
@@ -773,12 +1079,22 @@ out:
 /* eventfd_ctx_remove_wait_queue(): takes along what one read would. */
 proctype detach()
 {
+	bool some;
+
 	SECTION {
 		acquire();
-		attached = false;
+		d_step {
+			printf("the consumer leaves, with %d of %d\n", portion, count);
+			take();
+			ledger = ledger - h_got;
+			some = (h_got > 0);
+			takes = takes + some;
+			h_got = 0;
+			attached = false
+		};
 		if
-		:: d_step { can_read -> drain(); takes++ }; wake(OUT)
-		:: !can_read
+		:: some -> wake(OUT)
+		:: else
 		fi;
 		release()
 	}
@@ -797,19 +1113,32 @@ end:	do
 	od
 }
 
+#if defined(WRITER_0)
+#define adds_what(n)	((n) == 0 -> 2 : 0)
+#elif defined(WRITER_2)
+#define adds_what(n)	(2 - (n) % 2)
+#else
+#define adds_what(n)	(1 + (n) % 2)
+#endif
+
 init {
 	byte i;
 	atomic {
-		i = 0; do :: i < READERS -> run reader(i); i++ :: else -> break od;
-		i = 0; do :: i < WRITERS -> run writer(READERS + i); i++ :: else -> break od;
+		i = 0; do :: i < READERS -> kind[i] = READER; run reader(i); i++ :: else -> break od;
+		i = 0; do :: i < WRITERS -> kind[READERS + i] = WRITER; amount[READERS + i] = adds_what(i); run writer(READERS + i); i++ :: else -> break od;
 		i = 0; do :: i < THIEVES -> run newcomer(); i++ :: else -> break od;
 		i = 0; do :: i < POLLERS -> run poller(i); i++ :: else -> break od;
 		i = 0;
 		if :: SIGNALS > 0 -> run kernel() :: else fi;
-		if :: NESTED > 0 -> run deferred() :: else fi;
+		if :: NESTED + CONSUMER + ELSEWHERE > 0 -> run deliver() :: else fi;
+		if :: ELSEWHERE > 0 -> run elsewhere() :: else fi;
 		if :: KILLS > 0 -> run killer() :: else fi;
-#ifdef DETACH
-		run detach()
+#ifdef EDGE
+		run edge_triggered();
 #endif
+#ifdef DETACH
+		run detach();
+#endif
+		skip
 	}
 }
