@@ -21,7 +21,8 @@
  *	SIGNALS SIGNAL_BY	signals from the kernel, each of that much
  *	KILLS			signals to tasks that read or write
  *	IN_POLLERS OUT_POLLERS	tasks in poll(), for EPOLLIN or for EPOLLOUT
- *	CONSUMER=1		a callback that drains the counter; 2: it also ends the walk
+ *	CONSUMER=1		a callback that drains the counter; 2: it also ends the walk;
+ *				3: it does so whatever it is told
  *	DETACH			which is removed at some time
  *	NESTED			a callback that signals this eventfd, so many times in all
  *	ELSEWHERE=n		as many more signals, from callbacks of another eventfd
@@ -45,7 +46,6 @@
  *	TAKEN_AT_WAKE		taken is cleared when the wakeups begin
  *	TAKEN_LATE		taken is cleared after the pass over the writers
  *	DRAIN_NOT_SEEN		taken is not set when a callback has drained
- *	ONE_PASS		the pass over the writers is not repeated
  *	FIRST_STOPS		a writer that does not fit ends the pass
  *	AT_THE_END		everyone joins the ring at its end
  *	LEFT_BEHIND		a reader that was not woken takes, and stays in the ring
@@ -53,6 +53,7 @@
  *	ROOM_LATE		"full" is tested after the callback has drained
  *	ROOM_AT_MAX		"full" is ULLONG_MAX only
  *	ROOM_OR_SIGNAL		of a signal and room that are owed, only the signal is delivered
+ *	ONLY_TOLD		the work that tells of room does not look at sleepers after that
  *	STATE_LATE		set_current_state() after the lock was dropped
  *	SIGNAL_UNSEEN		TASK_UNINTERRUPTIBLE
  *	SERVED_LOST		a reader that was served leaves on a signal
@@ -206,11 +207,6 @@ byte before;				/* the count before the change */
 #define remember before = count
 #else
 #define remember skip
-#endif
-#ifdef FAULT_ONE_PASS
-bool done_once;
-#else
-#define done_once false
 #endif
 
 /* ---------------------------------------------------------------------- the rules */
@@ -404,7 +400,7 @@ inline ctx_do_read()
 #endif
 	ledger = ledger - h_got;
 	if
-	:: h_full && h_got > 0 -> printf("    room is owed to pollers\n"); put_off(0, ROOM)
+	:: h_full && has_room(1) -> printf("    room is owed to pollers\n"); put_off(0, ROOM)
 	:: else
 	fi;
 	h_full = 0; h_got = 0
@@ -433,7 +429,7 @@ inline tell_pollers()
 		fi;
 #if CONSUMER
 		if
-		:: attached && event == IN -> ctx_do_read(); over = (CONSUMER == 2)
+		:: attached && (event == IN || CONSUMER == 3) -> ctx_do_read(); over = (CONSUMER == 2)
 		:: else
 		fi
 #endif
@@ -607,7 +603,7 @@ inline serve_sleepers()
 {
 	do
 	:: len(sleepers) == 0 -> break
-	:: d_step { len(sleepers) > 0 && taken && !done_once ->
+	:: d_step { len(sleepers) > 0 && taken ->
 #ifndef FAULT_TAKEN_LATE
 			taken = 0;
 #endif
@@ -617,14 +613,11 @@ inline serve_sleepers()
 		:: event == IN -> tell_pollers(); d_step { serve_next_writer() }
 		:: else -> break
 		od;
-#ifdef FAULT_ONE_PASS
-		done_once = true;
-#endif
 #ifdef FAULT_TAKEN_LATE
 		taken = 0;
 #endif
 		skip
-	:: d_step { len(sleepers) > 0 && !(taken && !done_once) -> serve_reader() };
+	:: d_step { len(sleepers) > 0 && !taken -> serve_reader() };
 		if
 		:: event != NOTHING -> tell_pollers()
 		:: else
@@ -655,9 +648,6 @@ inline wake(first)
 	:: !out_of_reach -> serve_sleepers()
 	:: else
 	fi;
-#ifdef FAULT_ONE_PASS
-	done_once = false;
-#endif
 	skip
 }
 
@@ -1014,8 +1004,13 @@ again:			n = owed;
 #endif
 				SECTION {
 					acquire();
-					d_step { printf("work: tells of room at %d\n", count); takes++; event = OUT };
+					d_step { printf("work: tells of room at %d\n", count); takes++ };
+#ifdef FAULT_ONLY_TOLD
+					event = OUT;
 					tell_pollers();
+#else
+					wake(OUT);
+#endif
 					release()
 				}
 			:: else
