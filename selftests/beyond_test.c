@@ -635,6 +635,7 @@ TEST_F(herd, blocked_write_is_there_when_the_read_returns)
 
 	ASSERT_TRUE(use_one_cpu());
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_EQ(POLLIN, efd_events(self->fd, POLLIN | POLLOUT));
 	self->w[0].value = self->semaphore ? 1 : 5;
 	ASSERT_TRUE(all_asleep(self->w, self->sleeps, 1, worker_write, SYS_write));
 	if (!keep_others_waiting())
