@@ -590,7 +590,7 @@ TEST_F(consumer, makes_room_for_pollers)
 	ASSERT_EQ(8, efd_write(self->fd, 0));
 	ASSERT_TRUE(worker_join(&self->w[0]));
 	EXPECT_EQ(1, self->w[0].ret);
-	EXPECT_EQ(POLLOUT, self->w[0].value);
+	EXPECT_EQ((uint64_t)POLLOUT, self->w[0].value);
 }
 
 /* "they may drain it ... there and then, and then nobody else may see the event" */
