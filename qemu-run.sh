@@ -26,7 +26,7 @@ usage()
 	                        rw, create.global.old_call, counter.initial_value, '*cloexec*'
 	  --beyond FILE         names the tests that this kernel must fail, for scripts/verdict,
 	                        whose --help explains; without --test, all of them
-	  --append 'ARGS'       more for the kernel command line
+	  --append 'ARGS'       more for the kernel command line; where given twice, both count
 	  --shell               an interactive busybox on this terminal instead of the tests;
 	                        exit ends it, as does Ctrl-A X
 	  --gdb                 wait for gdb on localhost:1234; no time limit
@@ -72,7 +72,7 @@ while [ $# -gt 0 ]; do
 	--out) out=$2; shift ;;
 	--test) pattern=$2; shift ;;
 	--beyond) beyond=$2; shift ;;
-	--append) append=$2; shift ;;
+	--append) append="${append:+$append }$2"; shift ;;
 	--shell) mode=shell ;;
 	--gdb) mode=gdb ;;
 	--print) print=1 ;;

@@ -122,15 +122,19 @@ x86_64) KARCH=x86_64 IMAGE=arch/x86/boot/bzImage ;;
 *) die 2 "ARCH=$ARCH is not supported" "supported: x86_64" ;;
 esac
 
+# noted KEY: the words in the lines "# KEY: ..." of the configuration's fragment
+noted() { sed -n "s/^# $1: //p" "$TOP/kernel-config/$CONFIG.config" 2>/dev/null || :; }
+
 # kmake ARGS...: make in the current tree, out of tree.
 kmake()
 {
-	local cc=()
+	local cc=() extra
+	read -ra extra <<< "$(noted make)"
 	if command -v ccache >/dev/null; then
 		# To be told by the compiler what it has read costs nothing; to
 		# preprocess first, as ccache would, half as much again.
 		export CCACHE_BASEDIR=$O CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 		cc=(CC="ccache gcc" HOSTCC="ccache gcc")
 	fi
-	make -C "$TREE" O="$OBJ" ARCH="$KARCH" --no-print-directory -j"$JOBS" "${cc[@]}" "$@"
+	make -C "$TREE" O="$OBJ" ARCH="$KARCH" --no-print-directory -j"$JOBS" "${cc[@]}" "${extra[@]}" "$@"
 }
