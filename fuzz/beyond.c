@@ -173,6 +173,13 @@ static void rest(struct worker *w, int n)
 	} while ((awake || sum != last) && now_ms() < end);
 }
 
+static void epoll_waiter(struct worker *w)
+{
+	struct epoll_event ev;
+
+	w->ret = RET(epoll_wait(w->fd, &ev, 1, -1));
+}
+
 /*
  * B: how many of those who sleep are woken for what serves a few;
  * C: and whether those behind an exclusive epoll are.
@@ -184,7 +191,7 @@ static void sleepers(bool exclusive)
 	uint64_t value = writers ? 1ull << 63 : 1 + below(4);
 	struct epoll_event ev = { .events = (writers ? EPOLLOUT : EPOLLIN) | EPOLLEXCLUSIVE };
 	int fd = with_count(writers ? EFD_MAX : 0, flags);
-	struct worker w[6];
+	struct worker w[6], listener = {};
 	long sleeps[6];
 
 	if (writers && (flags & EFD_SEMAPHORE))
@@ -193,6 +200,9 @@ static void sleepers(bool exclusive)
 	if (exclusive) {
 		ep = epoll_create1(0);
 		epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+		listener.fd = ep;
+		worker_start_asleep(&listener, epoll_waiter, SYS_epoll_wait);
+		rest(&listener, 1);
 	}
 	for (i = 0; i < n; i++) {
 		w[i].fd = fd;
@@ -212,8 +222,10 @@ static void sleepers(bool exclusive)
 		   flags_text(flags), exclusive ? " behind" : "", n, (unsigned long long)value,
 		   nr_woken(w, sleeps, n), nr_ended(w, n), (unsigned long long)count_of(fd));
 	/* and away with them: there is no poller now, so each wakes the next */
-	if (ep >= 0)
+	if (ep >= 0) {
+		worker_join(&listener);
 		close(ep);
+	}
 	for (i = 0; i < 2 * n + 2; i++) {
 		efd_set_nonblock(fd, true);
 		if (writers)

@@ -62,7 +62,7 @@ static void reap_uring(void)
 	}
 }
 
-static void prepare(bool may_link)
+static void prepare(bool may_link, bool may_write)
 {
 	struct slot *s = some_slot();
 	unsigned int tag = next_tag++ % TAGS, kind = below(16), len = one_in(5) ? below(20) : 8;
@@ -70,8 +70,8 @@ static void prepare(bool may_link)
 	unsigned int events;
 	uint64_t value;
 
-	/* a write to a blocking eventfd would take a worker */
-	if (!is_nonblock(s->fd) && kind >= 5 && kind <= 8)
+	/* a write to a blocking eventfd would take a worker, and so would two that do not fit */
+	if ((!may_write || !is_nonblock(s->fd)) && kind >= 5 && kind <= 8)
 		kind = below(5);
 	s->counter->requests = true;
 	buffers[tag][0] = buffers[tag][1] = 0;
@@ -134,14 +134,14 @@ static void prepare(bool may_link)
 
 void op_uring(void)
 {
-	unsigned int n = one_in(4) ? 2 : 1;
+	bool two = one_in(4);
 
 	if (!ring_there())
 		return;
-	while (n--) {
-		prepare(n);
-		if (n)
-			say(", ");
+	prepare(two, true);
+	if (two) {
+		say(", ");
+		prepare(false, false);
 	}
 	say(" = %s\n", result(uring_submit(&ring)));
 }
