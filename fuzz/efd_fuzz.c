@@ -205,6 +205,8 @@ uint64_t some_value(int fd)
 	};
 	uint64_t bits = rnd();
 
+	if (profile.edges && one_in(2))
+		return below(2);
 	switch (below(4)) {
 	case 0:	/* what just fits, or just not */
 		return EFD_MAX - count_of(fd) - 1 + below(3);
@@ -660,6 +662,8 @@ static void operation(void)
 	}
 	if (profile.beyond && one_in(3))
 		op_beyond();
+	else if (profile.edges && kind < 25)
+		op_epoll_ctl();
 	else if (profile.uring && kind < 40)
 		op_uring();
 	else if (profile.aio && kind < 40)
@@ -701,6 +705,7 @@ static void choose_profile(uint64_t seed, bool beyond)
 	seed_for(seed, ~0ull);
 	memset(&profile, 0, sizeof(profile));
 	kind = below(10);
+	profile.edges = kind < 2;
 	profile.tasks = kind >= 4 && kind < 8;
 	profile.uring = kind == 8;
 	profile.aio = kind == 9;
@@ -751,6 +756,8 @@ static void sequence(uint64_t seed, bool beyond, uint64_t mask)
 			trace->len -= before;	/* nothing to be done there */
 		settle();
 		reap_requests();
+		if (profile.edges)
+			reap_edges();
 	}
 	for (i = 0; i < SLOTS; i++)
 		if (slots[i].fd >= 0)

@@ -26,6 +26,7 @@ struct counter {
 	unsigned int nr;
 	bool exclusive;		/* has had an exclusive poller: nobody sleeps behind one */
 	bool requests;		/* io_uring or aio wait on it */
+	bool numbered;		/* somebody has slept under a number that may mean another file by now */
 	int readers;
 	int writers;
 	int pollers;
@@ -41,6 +42,7 @@ struct slot {
 
 /* What this sequence has in it. */
 struct profile {
+	bool edges;		/* every event is looked for after every operation */
 	bool tasks;
 	bool uring;
 	bool aio;
@@ -94,6 +96,7 @@ void settle(void);
 int nr_sleepers(void);
 void op_epoll_ctl(void);
 void op_epoll_wait(void);
+void reap_edges(void);
 bool epoll_sleeps_on(struct counter *c);
 
 /* requests.c */

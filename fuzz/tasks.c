@@ -20,7 +20,6 @@ static struct task {
 	int dup;
 	int status;		/* of /proc/TID/status */
 	unsigned int born;
-	bool no_restart;	/* its descriptor's number may mean another file by then */
 	struct counter *counter[2];
 	struct pollfd fds[2];
 	int nr_fds;
@@ -189,7 +188,7 @@ static void start(struct task *t, enum kind kind, void (*call)(struct worker *w)
 static int own_fd(struct task *t, struct slot *s)
 {
 	if (one_in(3)) {
-		t->no_restart = true;
+		s->counter->numbered = true;
 		return s->fd;
 	}
 	t->dup = fcntl(s->fd, F_DUPFD, 300);
@@ -318,7 +317,6 @@ static void start_poller(void)
 	if (!t)
 		return;
 	t->how = below(4);
-	t->no_restart = true;
 	for (i = 0; i < n; i++) {
 		s[i] = some_slot();
 		t->fds[i].fd = s[i]->fd;
@@ -424,12 +422,12 @@ void op_signal(void)
 		if (t->counter[0] == c || (t->kind == EPOLL_WAITER && !found)) {
 			if (!found || t->born < found->born)
 				found = t;
-			restart = restart && !t->no_restart;
+			restart = restart && t->kind != POLLER;
 		}
 	}
 	if (!found)
 		return;
-	if (!restart || c->exclusive)
+	if (!restart || c->exclusive || c->numbered)
 		sig = SIGUSR1;
 	say("signal %s = ", sig == SIGUSR1 ? "USR1" : "USR2");
 	say("%s\n", result(RET(syscall(SYS_tgkill, getpid(), found->w.tid, sig))));
@@ -487,4 +485,18 @@ void op_epoll_wait(void)
 	for (k = 0; k < n; k++)
 		say(" %u:%s", ev[k].data.u32, events_text(ev[k].events));
 	say("\n");
+}
+
+void reap_edges(void)
+{
+	struct epoll_event ev[8];
+	int i, k, n;
+
+	for (i = 0; i < EPOLLS; i++) {
+		if (epolls[i].fd < 0)
+			continue;
+		n = RET(epoll_wait(epolls[i].fd, ev, 8, 0));
+		for (k = 0; k < n; k++)
+			say("  event %d %u:%s\n", i, ev[k].data.u32, events_text(ev[k].events));
+	}
 }
