@@ -2,7 +2,8 @@
 # Thin verbs: the work is in scripts/. `make` alone explains them.
 include kernel.mk
 
-KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V
+KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
+	 SEEDS START BEYOND TWICE SHOW KEEP MOST
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -69,6 +70,9 @@ bench-alternatives:
 model:
 	@scripts/model
 
+diff-fuzz:
+	@scripts/diff-fuzz
+
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model clean \
+	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model diff-fuzz clean \
 	distclean
