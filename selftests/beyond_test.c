@@ -31,24 +31,6 @@ static ssize_t read_nowait(int fd, uint64_t *value)
 	return RET(preadv2(fd, &iov, 1, -1, RWF_NOWAIT));
 }
 
-/* Everything is done on one processor from here on, by the threads to come as well. */
-static bool use_one_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	return !sched_setaffinity(0, sizeof(set), &set);
-}
-
-/* With use_one_cpu(): the others only run while this thread sleeps, as it does in eventually(). */
-static bool keep_others_waiting(void)
-{
-	struct sched_param param = { .sched_priority = 10 };
-
-	return !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
-}
-
 static _Atomic int nr_handled;
 
 static void count_signal(int sig)

@@ -57,24 +57,6 @@ static bool join_all(struct worker *w)
 	return true;
 }
 
-/* Everything is done on one processor from here on, by the threads to come as well. */
-static bool use_one_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	return !sched_setaffinity(0, sizeof(set), &set);
-}
-
-/* With use_one_cpu(): the others are woken, but do not run until let_others_run(). */
-static bool keep_others_waiting(void)
-{
-	struct sched_param param = { .sched_priority = 1 };
-
-	return !sched_setscheduler(0, SCHED_FIFO, &param);
-}
-
 static void let_others_run(void)
 {
 	struct sched_param param = {};

@@ -288,6 +288,27 @@ static inline int nr_ended(struct worker *w, int n)
 	return ended;
 }
 
+/* Everything is done on one processor from here on, by the threads to come as well. */
+static inline bool use_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	return !sched_setaffinity(0, sizeof(set), &set);
+}
+
+/*
+ * With use_one_cpu(): the others are woken, but run only while this thread sleeps, as it
+ * does in eventually().
+ */
+static inline bool keep_others_waiting(void)
+{
+	struct sched_param param = { .sched_priority = 10 };
+
+	return !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+}
+
 /*
  * The four kinds of eventfd that most rules hold for alike. Use:
  *	FIXTURE(x) { int fd; };
