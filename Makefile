@@ -32,6 +32,12 @@ gdb: export CONFIG = gdb
 gdb: build
 	@scripts/boot --gdb
 
+coverage: export CONFIG = gcov
+coverage:
+	@scripts/doctor run coverage
+	@$(MAKE) build
+	@scripts/coverage
+
 list: build
 	@scripts/boot --list
 
@@ -73,6 +79,7 @@ model:
 diff-fuzz:
 	@scripts/diff-fuzz
 
-.PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model diff-fuzz clean \
+.PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
+	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
+	diff-fuzz coverage mutants clean \
 	distclean
