@@ -3,7 +3,7 @@
 include kernel.mk
 
 KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
-	 SEEDS START BEYOND TWICE SHOW KEEP MOST
+	 SEEDS START BEYOND TWICE SHOW KEEP MOST MUTANT AGAIN
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -75,6 +75,9 @@ bench-alternatives:
 
 model:
 	@scripts/model
+
+mutants:
+	@scripts/mutants
 
 diff-fuzz:
 	@scripts/diff-fuzz
