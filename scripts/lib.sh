@@ -134,7 +134,7 @@ kmake()
 		# To be told by the compiler what it has read costs nothing; to
 		# preprocess first, as ccache would, half as much again.
 		export CCACHE_BASEDIR=$O CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
-		cc=(CC="ccache gcc" HOSTCC="ccache gcc")
+		cc=(CC="$TOP/scripts/cc" HOSTCC="ccache gcc")
 	fi
 	make -C "$TREE" O="$OBJ" ARCH="$KARCH" --no-print-directory -j"$JOBS" "${cc[@]}" "${extra[@]}" "$@"
 }
