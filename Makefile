@@ -3,7 +3,7 @@
 include kernel.mk
 
 KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
-	 SEEDS START BEYOND TWICE SHOW KEEP MOST
+	 SEEDS START BEYOND TWICE SHOW KEEP MOST MUTANT AGAIN
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -31,6 +31,12 @@ shell: build
 gdb: export CONFIG = gdb
 gdb: build
 	@scripts/boot --gdb
+
+coverage: export CONFIG = gcov
+coverage:
+	@scripts/doctor run coverage
+	@$(MAKE) build
+	@scripts/coverage
 
 list: build
 	@scripts/boot --list
@@ -70,9 +76,13 @@ bench-alternatives:
 model:
 	@scripts/model
 
+mutants:
+	@scripts/mutants
+
 diff-fuzz:
 	@scripts/diff-fuzz
 
-.PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model diff-fuzz clean \
+.PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
+	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
+	diff-fuzz coverage mutants clean \
 	distclean

@@ -81,6 +81,9 @@ fi
 # A tree, and what a run of it leaves, is named after what is applied to it.
 if [ "$SERIES" = none ]; then
 	TREE=$O/tree/$BASE_ID-stock RUN=$O/run-stock
+elif [ -n "${VARIANT:-}" ]; then
+	# the series, in a tree of a script's own that it may change
+	TREE=$O/tree/$BASE_ID-$VARIANT RUN=$O/run-$VARIANT
 elif [ -n "$UPTO" ]; then
 	TREE=$O/tree/$BASE_ID-upto RUN=$O/run-upto
 else

@@ -423,6 +423,25 @@ TEST_F(block, readv_sleeps)
 	EXPECT_EQ(self->semaphore ? 1 : 0x1122334455667788ull, w->value);
 }
 
+static void read_to_nowhere(struct worker *w)
+{
+	w->ret = RET(read(w->fd, w->arg, 8));
+}
+
+/* "Unmapped user buffer: EFAULT and the value is lost": a reader that has slept, too. */
+TEST_F(block, read_to_unmapped_buffer_after_a_sleep)
+{
+	struct worker *w = &self->w[0];
+
+	w->arg = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, w->arg);
+	ASSERT_TRUE(worker_start_asleep(w, read_to_nowhere, SYS_read));
+	ASSERT_EQ(8, efd_write(self->fd, 5));
+	ASSERT_TRUE(worker_join(w));
+	EXPECT_EQ(-EFAULT, w->ret);
+	EXPECT_EQ(self->semaphore ? 4u : 0u, efd_fill(self->fd));
+}
+
 static void preadv2_without_flags(struct worker *w)
 {
 	struct iovec iov = { &w->value, 8 };
