@@ -227,7 +227,7 @@ TEST_F(aio, pread_may_report_to_the_eventfd_it_reads)
 	EXPECT_EQ(1, efd_drain_to(self->fd, 1));
 }
 
-/* "aio PWRITE: EINVAL on stock (may start to work)": then it adds the value. */
+/* "Stock: EINVAL. Here aio PWRITE adds as write(2)": refused, or it adds the value. */
 TEST_F(aio, pwrite_is_refused_or_adds)
 {
 	uint64_t value = 5;
@@ -281,7 +281,7 @@ TEST_F(aio, pwrite_of_a_wrong_length_is_refused)
 	EXPECT_EQ(0, efd_drain(self->fd));
 }
 
-/* "Otherwise EAGAIN or sleep." */
+/* "aio PWRITE ... sleep inside io_submit where those sleep." */
 TEST_F(aio, pwrite_that_does_not_fit_fails_or_sleeps)
 {
 	uint64_t value = 0;
@@ -354,7 +354,10 @@ TEST_F(aio, resfd_counts_a_request_that_fails)
 	EXPECT_EQ(1, efd_drain_to(self->other, 1));
 }
 
-/* `eventfd_ctx_fdget` is `eventfd_fget`: "(EBADF, EINVAL)"; and the request is not made. */
+/*
+ * "A resfd that is no descriptor: EBADF; one that is no eventfd: EINVAL. The request is not
+ * made."
+ */
 TEST_F(aio, bad_resfd_is_refused)
 {
 	char path[32], buf = 'x';
@@ -419,7 +422,7 @@ TEST_F(aio, signal_is_an_edge_each_time)
 	close(epfd);
 }
 
-/* "At MAX-1 only POLLIN.": it takes a signal to get beyond. */
+/* "Only kernel signals get there.": what is at MAX-1 takes a signal to get beyond. */
 TEST_F(aio, signal_goes_where_no_write_can)
 {
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
@@ -468,7 +471,7 @@ static void worker_hammer(struct worker *w)
 	}
 }
 
-/* "The guard must be per task": two tasks that signal at a time lose nothing. */
+/* "That guard is per task": two tasks that signal at a time lose nothing. */
 TEST_F(aio, signals_of_two_tasks_all_count)
 {
 	struct hammer h[2] = {
@@ -530,7 +533,7 @@ TEST_F(sleeping_aio, pread_sleeps_in_io_submit_until_a_write)
 	EXPECT_EQ(0, efd_drain(self->fd));
 }
 
-/* As above, and "4+4 works". */
+/* "so does PREADV": and 4+4 works. */
 TEST_F(sleeping_aio, preadv_sleeps_in_io_submit_until_a_write)
 {
 	uint32_t half[2] = { 42, 42 };
@@ -630,7 +633,7 @@ FIXTURE_TEARDOWN(saturated)
 	close(self->file);
 }
 
-/* "POLLERR: counter == ULLONG_MAX (then IN|ERR, no OUT). Never RDNORM, WRNORM, PRI, HUP, RDHUP." */
+/* "POLLERR: counter == ULLONG_MAX (then IN|ERR, no OUT).": and none of the others. */
 TEST_F(saturated, poll_shows_in_and_err)
 {
 	EXPECT_EQ(POLLIN | POLLERR, efd_events(self->fd, -1));
@@ -674,7 +677,7 @@ TEST_F(saturated, select_fires_for_reading_and_writing)
 	EXPECT_FALSE(FD_ISSET(self->fd, &pri));
 }
 
-/* "resfd adds 1 and may reach ULLONG_MAX": "Semaphore mode: returns 1, subtracts 1." */
+/* "A read returns all ones and sets the counter to 0; of a semaphore it returns 1" */
 TEST_F(saturated, read_gives_all_ones_or_one)
 {
 	uint64_t value = 0;
@@ -737,10 +740,7 @@ TEST_F(saturated, signal_after_a_read_counts_again)
 	}
 }
 
-/*
- * "Value 0 is legal: it succeeds at MAX-1, and at ULLONG_MAX it is EAGAIN or
- * sleeps."
- */
+/* "At ULLONG_MAX no value fits: 0 is EAGAIN or sleeps" */
 TEST_F(saturated, zero_write_fails_or_sleeps)
 {
 	struct worker w = { .fd = self->fd };
@@ -758,7 +758,7 @@ TEST_F(saturated, zero_write_fails_or_sleeps)
 	}
 }
 
-/* "it succeeds at MAX-1" */
+/* "One read makes room: of a semaphore, for a write of 0." */
 TEST_F(saturated, zero_write_fits_when_a_semaphore_has_gone_down_by_one)
 {
 	uint64_t value;
@@ -771,14 +771,14 @@ TEST_F(saturated, zero_write_fits_when_a_semaphore_has_gone_down_by_one)
 	EXPECT_EQ(POLLIN, efd_events(self->fd, POLLIN | POLLOUT));
 }
 
-/* "Value 0xffffffffffffffff: EINVAL, always." */
+/* "0xffffffffffffffff is EINVAL, as always." */
 TEST_F(saturated, write_of_all_ones_is_refused_and_does_not_sleep)
 {
 	EXPECT_EQ(-EINVAL, efd_write(self->fd, UINT64_MAX));
 	EXPECT_EQ(POLLIN | POLLERR, efd_events(self->fd, POLLIN | POLLOUT));
 }
 
-/* "every successful read [wakes] with EPOLLOUT": one makes room from ULLONG_MAX. */
+/* "One read makes room": a writer who sleeps for it gets it. */
 TEST_F(saturated, read_wakes_a_blocked_writer)
 {
 	struct worker w = { .fd = self->fd };
@@ -804,7 +804,7 @@ TEST_F(saturated, read_wakes_a_blocked_writer)
 	}
 }
 
-/* "Otherwise EAGAIN or sleep": a signal makes no room, and the writer sleeps on. */
+/* "A signal makes none: a blocked writer sleeps on." */
 TEST_F(saturated, signal_does_not_let_a_blocked_writer_go)
 {
 	struct worker w = { .fd = self->fd };
@@ -878,7 +878,7 @@ FIXTURE_TEARDOWN(aio_poll)
 	close(self->fd);
 }
 
-/* "POLLIN: counter > 0. POLLOUT: counter < 0xfffffffffffffffe." */
+/* "at once if ready" */
 TEST_F(aio_poll, completes_at_once_if_ready)
 {
 	struct iocb in = aio_poll(self->fd, POLLIN, self->other);
@@ -894,7 +894,7 @@ TEST_F(aio_poll, completes_at_once_if_ready)
 	EXPECT_EQ(3, efd_drain_to(self->other, 3));
 }
 
-/* "Every write wakes all pollers with EPOLLIN" */
+/* "at every write with EPOLLIN" */
 TEST_F(aio_poll, completes_at_a_write)
 {
 	struct iocb cb = aio_poll(self->fd, POLLIN, NONE);
@@ -907,7 +907,7 @@ TEST_F(aio_poll, completes_at_a_write)
 	EXPECT_TRUE(aio_quiet(self->ctx));
 }
 
-/* "zero writes and writes to a non-zero counter included" */
+/* "at every write with EPOLLIN, a zero write included" */
 TEST_F(aio_poll, completes_at_a_zero_write)
 {
 	struct iocb cb = aio_poll(self->fd, POLLIN, NONE);
@@ -933,7 +933,7 @@ TEST_F(aio_poll, reports_to_another_eventfd)
 	EXPECT_EQ(5, efd_drain(self->fd));
 }
 
-/* "aio poll on an eventfd with resfd = the same eventfd deadlocks" */
+/* "to the same one ...: it never deadlocks." */
 TEST_F(aio_poll, reports_to_the_eventfd_it_polls)
 {
 	struct iocb cb = aio_poll(self->fd, POLLIN, self->fd);
@@ -949,7 +949,7 @@ TEST_F(aio_poll, reports_to_the_eventfd_it_polls)
 	EXPECT_TRUE(aio_quiet(self->ctx));
 }
 
-/* "every successful read [wakes] with EPOLLOUT" */
+/* "at every successful read with EPOLLOUT" */
 TEST_F(aio_poll, for_room_completes_at_a_read)
 {
 	struct iocb cb = aio_poll(self->fd, POLLOUT, self->other);
@@ -963,7 +963,7 @@ TEST_F(aio_poll, for_room_completes_at_a_read)
 	EXPECT_EQ(1, efd_drain_to(self->other, 1));
 }
 
-/* "Every write wakes all pollers with EPOLLIN", and not with EPOLLOUT. */
+/* "at every write with EPOLLIN": and not with EPOLLOUT. */
 TEST_F(aio_poll, for_room_does_not_complete_at_a_write)
 {
 	struct iocb cb = aio_poll(self->fd, POLLOUT, self->other);
@@ -994,7 +994,7 @@ TEST_F(aio_poll, for_room_reports_to_the_eventfd_it_polls)
 	}
 }
 
-/* "poll, select and plain epoll: always all of them", and aio too. */
+/* "One write completes all." */
 TEST_F(aio_poll, one_write_completes_all)
 {
 	struct iocb cb[4];
@@ -1011,7 +1011,7 @@ TEST_F(aio_poll, one_write_completes_all)
 	EXPECT_EQ(4, efd_drain_to(self->other, 4));
 }
 
-/* "every kernel signal": the resfd of one request is what the next one waits for. */
+/* "in a chain": the resfd of one request is what the next one waits for. */
 TEST_F(aio_poll, chain_of_eight)
 {
 	struct iocb cb[8];
@@ -1035,7 +1035,7 @@ TEST_F(aio_poll, chain_of_eight)
 	}
 }
 
-/* "a wake callback may end in another signal": here two that point at each other. */
+/* "in a circle": two that point at each other. */
 TEST_F(aio_poll, mutual_pair)
 {
 	struct iocb cb[2] = {

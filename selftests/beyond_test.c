@@ -123,7 +123,7 @@ TEST_F(inline, uring_write)
 	EXPECT_EQ(3000u, efd_fill(self->fd));
 }
 
-/* The same: "io_uring WRITEV 8+8 gives 16." */
+/* The same of a vector: 8+8 gives 16. */
 TEST_F(inline, uring_writev)
 {
 	uint64_t value[2] = { 5, 6 };
@@ -182,7 +182,7 @@ TEST_F(inline, uring_write_fixed)
 	EXPECT_EQ(value * ARRAY_SIZE(offset), efd_fill(self->fd));
 }
 
-/* "Otherwise EAGAIN or sleep": for a ring it is to park on a poll, without a thread. */
+/* "One that does not fit parks on a poll, without a thread" */
 TEST_F(inline, uring_write_to_a_full_one_parks)
 {
 	uint64_t value = 1, seen = 0;
@@ -225,7 +225,7 @@ TEST_F(inline, uring_parked_writes_all_complete)
 	EXPECT_EQ(semaphore ? EFD_MAX : sum, efd_fill(self->fd));
 }
 
-/* "Never a partial add": a parked WRITE that is cancelled adds nothing, however it came to park. */
+/* "one that is cancelled adds nothing, never a part.": however it came to park. */
 TEST_F(inline, uring_cancelled_write_adds_nothing)
 {
 	static const unsigned int flags[] = { 0, IOSQE_ASYNC, IOSQE_IO_LINK };
@@ -275,7 +275,7 @@ TEST_F(inline, uring_write_serves_a_blocked_reader)
 	EXPECT_EQ(1u, w.value);
 }
 
-/* "pwritev2 ... (RWF_NOWAIT may start to work)": writes what fits, EAGAIN for what does not. */
+/* "`pwritev2` with RWF_NOWAIT adds at once what fits, EAGAIN for what does not" */
 TEST_F(inline, pwritev2_nowait)
 {
 	uint64_t value[] = { 5, EFD_MAX - 5, 1, 0 };
@@ -323,7 +323,7 @@ TEST_F(inline, pwritev2_nowait_answers_as_writev)
 	close(other);
 }
 
-/* "any flag but RWF_HIPRI: EOPNOTSUPP": RWF_NOWAIT does not make the others good. */
+/* "any flag but RWF_HIPRI and RWF_NOWAIT: EOPNOTSUPP": which does not make the others good. */
 TEST_F(inline, pwritev2_other_flags_are_refused)
 {
 	uint64_t value[] = { 5, 7 };
@@ -384,7 +384,7 @@ static long long aio_run(aio_context_t ctx, int op, int fd, const void *buf, siz
 	return ret == 1 ? (long long)ev.res : ret ?: -ETIMEDOUT;
 }
 
-/* "aio PWRITE: EINVAL on stock (may start to work)": it adds, and refuses what write() refuses. */
+/* "aio PWRITE adds as write(2), and PWRITEV as writev(2) ...; they refuse what those refuse" */
 TEST_F(inline, aio_pwrite)
 {
 	static const size_t length[] = { 4, 7, 9, 16 };
@@ -573,7 +573,7 @@ TEST_F(herd, one_read_wakes_one_writer)
 	EXPECT_EQ(EFD_MAX, efd_fill(self->fd));
 }
 
-/* "Fits if `ULLONG_MAX - counter > value`": the oldest of those that fit, past those that do not. */
+/* "the blocked writes that fit, the oldest first, past those that do not" */
 TEST_F(herd, read_lets_the_writers_go_that_fit)
 {
 	static const uint64_t counter[] = { EFD_MAX - 10, 20, 3, EFD_MAX, 7, 1 };
@@ -631,7 +631,7 @@ TEST_F(herd, blocked_write_is_there_when_the_read_returns)
 	EXPECT_EQ(self->semaphore ? EFD_MAX : 5, efd_fill(self->fd));
 }
 
-/* "IN: one event per write": also for one that had to sleep, whoever adds it. */
+/* "A write or read that had to sleep is one edge as well, whoever adds or takes for it." */
 TEST_F(herd, blocked_write_is_one_edge)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
@@ -812,7 +812,7 @@ TEST_F(beside, writers_behind_several_exclusive_epolls)
 	EXPECT_EQ(EFD_MAX, efd_fill(self->fd));
 }
 
-/* "one matching epoll per write; poll, select and plain epoll: always all of them" */
+/* "Here both are woken, whoever stands on the queue.": and so are those on the queue. */
 TEST_F(beside, exclusive_epoll_plain_epoll_poll_and_reader)
 {
 	ASSERT_TRUE(epoll_asleep(&self->poller[0], self->ep[0], self->fd,
@@ -905,7 +905,7 @@ TEST_F(overtaken, only_once)
 	EXPECT_EQ(0u, efd_fill(self->fd));
 }
 
-/* "Counter mode: returns the counter ... Semaphore mode: returns 1": no more is kept for it. */
+/* "It is given what it would have read": no more is kept for it. */
 TEST_F(overtaken, is_given_what_it_would_have_read)
 {
 	struct worker *w = &self->w[0];
@@ -943,7 +943,7 @@ TEST_F(overtaken, is_given_nothing_by_a_zero_write)
 	EXPECT_EQ(1u, w->value);
 }
 
-/* "OUT: ... one per read": for pollers it is one, at the time when the value is given. */
+/* "For pollers that is one read, at that time." */
 TEST_F(overtaken, is_one_edge_when_it_is_given)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
@@ -1013,7 +1013,7 @@ TEST_F(overtaken, at_most_once_each_time)
 	EXPECT_TRUE(worker_join(w));
 }
 
-/* "Data that is there wins over a pending signal": given is there, with and without SA_RESTART. */
+/* "Given is given": a signal does not undo it, with and without SA_RESTART. */
 TEST_F(overtaken, is_given_it_with_a_signal)
 {
 	struct worker *w = &self->w[0];
@@ -1243,7 +1243,7 @@ static void mix_writer(struct worker *w)
 	w->ret = 0;
 }
 
-/* "Never a partial add": whatever signals, thieves and full counters do to it. */
+/* "Nothing is lost and nothing comes twice": whatever signals and thieves do, full or not. */
 TEST_F(mix, written_is_read_and_left)
 {
 	uint64_t end, sum = 0, left = variant->start, more = 0;

@@ -189,7 +189,7 @@ TEST_F(block, refused_calls_do_not_wake_a_writer)
 	EXPECT_TRUE(worker_join(w));
 }
 
-/* "Otherwise EAGAIN or sleep. Never a partial add." */
+/* "Otherwise EAGAIN or sleep": "Never a partial add." */
 TEST_F(block, write_that_does_not_fit_sleeps_until_a_read)
 {
 	struct worker *w = &self->w[0];
@@ -226,7 +226,7 @@ TEST_F(block, writer_sleeps_until_there_is_room_for_all_of_it)
 	EXPECT_EQ(EFD_MAX, efd_fill(self->fd));
 }
 
-/* "Fits if `ULLONG_MAX - counter > value`": also if somebody who does not fit came first. */
+/* "A small write goes past a sleeping big one that does not fit." */
 TEST_F(block, small_write_goes_past_a_sleeping_big_one)
 {
 	struct worker *big = &self->w[0], *small = &self->w[1];
@@ -302,7 +302,7 @@ TEST_F(block, burst_of_writes_loses_nothing)
 	EXPECT_EQ(-EAGAIN, read_nowait(self->fd, &value));
 }
 
-/* "Fits if `ULLONG_MAX - counter > value`. Otherwise EAGAIN or sleep.": one read, room for one. */
+/* "Fits if `ULLONG_MAX - counter > value`": one read, room for one. */
 TEST_F(block, one_read_lets_one_writer_go)
 {
 	const uint64_t value = self->semaphore ? 1 : EFD_MAX;
@@ -1000,7 +1000,7 @@ static bool stop_child(pid_t pid)
 	       WIFSTOPPED(status);
 }
 
-/* "EINTR without SA_RESTART, restarted with it": a stop has no handler, so always restarted. */
+/* "A stop is always restarted": it has no handler. */
 TEST_F(sleeper, sleeps_again_after_a_stop)
 {
 	pid_t pid = sleeping_child(&self->w, self->call, self->nr);

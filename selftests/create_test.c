@@ -97,6 +97,27 @@ TEST(old_call)
 #endif
 }
 
+/* "On x86-64 the numbers of the two calls are 284 and 290.": not only those of the headers. */
+TEST(numbers)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+	uint64_t value = 0;
+	int old = RET(syscall(284, 7)), fd = RET(syscall(290, 8, EFD_NONBLOCK));
+
+	ASSERT_GE(old, 0);
+	EXPECT_EQ(O_RDWR, fcntl(old, F_GETFL));
+	EXPECT_EQ(8, efd_read(old, &value));
+	EXPECT_EQ(7u, value);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(O_RDWR | O_NONBLOCK, fcntl(fd, F_GETFL));
+	EXPECT_EQ(8, efd_read(fd, &value));
+	EXPECT_EQ(8u, value);
+	EXPECT_EQ(-EAGAIN, efd_read(fd, &value));
+#else
+	SKIP(return, "not x86-64");
+#endif
+}
+
 /* "EMFILE ... as usual": and nothing is left behind by the failure. */
 TEST(descriptor_limit)
 {

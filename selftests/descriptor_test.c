@@ -366,7 +366,7 @@ TEST_F(descriptor, id_is_the_same_for_two_at_once)
 	}
 }
 
-/* "dup, fork, ... share the counter": the same id and count, whoever looks. */
+/* "One eventfd has one id, whoever looks": and one count. */
 TEST_F(descriptor, fdinfo_is_shared)
 {
 	struct info info, dup_info, child_info = {};
@@ -541,7 +541,7 @@ TEST_F(descriptor, f_setfl)
 	close(fd);
 }
 
-/* The access mode cannot be changed, EFD_SEMAPHORE is no status flag, O_DIRECT means nothing. */
+/* The access mode cannot be changed, EFD_SEMAPHORE is no status flag, O_DIRECT is refused. */
 TEST_F(descriptor, f_setfl_of_other_flags)
 {
 	const int nonblock = variant->flags & EFD_NONBLOCK;

@@ -163,7 +163,7 @@ TEST_F(edge, in_none_on_read)
 	}
 }
 
-/* "IN: one event per write": a count that is there when it is added is one too. */
+/* "A count that is there on add is an event" */
 TEST_F(edge, in_on_add)
 {
 	ASSERT_EQ(0, ep_add(self->ep, self->fd, IN | ET));
@@ -175,7 +175,7 @@ TEST_F(edge, in_on_add)
 	EXPECT_EQ(NONE, ep_events(self->ep));
 }
 
-/* "IN: one event per write": several before the next epoll_wait are reported together. */
+/* "several writes before the next epoll_wait are one" */
 TEST_F(edge, in_writes_come_together)
 {
 	int i;
@@ -187,7 +187,7 @@ TEST_F(edge, in_writes_come_together)
 	EXPECT_EQ(NONE, ep_events(self->ep));
 }
 
-/* "POLLIN: counter > 0": an event is not reported if the count is gone by then. */
+/* "a count that is gone by then is none": by the time that somebody asks. */
 TEST_F(edge, in_none_if_read_before)
 {
 	uint64_t value;
@@ -509,7 +509,7 @@ FIXTURE_TEARDOWN(level)
 	close(self->fd);
 }
 
-/* "POLLIN: counter > 0.": reported for as long as that is so. */
+/* "each event is reported for as long as it holds": IN, until the counter is 0. */
 TEST_F(level, in_while_non_zero)
 {
 	uint64_t value;
@@ -528,7 +528,7 @@ TEST_F(level, in_while_non_zero)
 	EXPECT_EQ(NONE, ep_events(self->ep));
 }
 
-/* "POLLOUT: counter < 0xfffffffffffffffe.": reported for as long as that is so. */
+/* "each event is reported for as long as it holds": OUT, until there is no room. */
 TEST_F(level, out_until_full)
 {
 	uint64_t value;
@@ -760,7 +760,7 @@ TEST_F(level, close_of_epoll)
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 }
 
-/* "dup, fork, ... share the counter": a child writes, the epoll of its parent has the event. */
+/* "Copies share the readiness": a child writes, the epoll of its parent has the event. */
 TEST_F(level, write_in_a_child)
 {
 	pid_t pid;
@@ -1073,7 +1073,7 @@ TEST_F(crowd, exclusive_one_that_matches)
 	EXPECT_EQ(1, crowd_asleep(2, &self->w[2], &self->sleeps[2]));
 }
 
-/* "EPOLLEXCLUSIVE: one ...; plain epoll: always all of them": mixed, in either order. */
+/* "EPOLLEXCLUSIVE: one"; "plain epoll: always all of them": mixed, in either order. */
 TEST_F(crowd, exclusive_and_plain)
 {
 	int i;

@@ -3,7 +3,7 @@
  * What the eventfd tests share: calls that return -errno, and tasks that can be
  * proved to sleep in a given system call.
  *
- * A sentence in quotes above a test is the sentence of the contract that the
+ * A sentence in quotes above a test is the sentence of docs/semantics.md that the
  * test proves. No wait here is without a bound.
  */
 #ifndef SELFTESTS_EVENTFD_H

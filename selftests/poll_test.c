@@ -201,10 +201,7 @@ TEST_F(ready, full_can_be_read)
 	EXPECT_EQ(POLLIN, efd_events(self->fd, POLLIN | POLLOUT));
 }
 
-/*
- * "POLLIN: counter > 0. POLLOUT: counter < 0xfffffffffffffffe.", and a bug of
- * the past: "1<<32 not readable because of an int".
- */
+/* "POLLIN: counter > 0. POLLOUT: counter < 0xfffffffffffffffe. All 64 bits count." */
 TEST_F(ready, all_64_bits_count)
 {
 	unsigned int bit;
@@ -348,7 +345,7 @@ TEST_F(ready, select_counts_bits)
 	EXPECT_EQ(2, sys_select(self->fd + 1, &in, &out, NULL, 0));
 }
 
-/* "dup, fork, ... share the counter": and so its readiness. */
+/* "Copies share the readiness" */
 TEST_F(ready, shared_by_dup)
 {
 	int fd = dup(self->fd);
@@ -436,7 +433,7 @@ TEST_F(wait, read_wakes)
 	EXPECT_EQ(POLLOUT, w.ret);
 }
 
-/* "POLLIN: counter > 0. POLLOUT: ...": what is ready already is not waited for. */
+/* "What is ready is not waited for" */
 TEST_F(wait, no_sleep_when_ready)
 {
 	EXPECT_EQ(POLLOUT, self->way->wait(self->fd, POLLIN | POLLOUT, WAIT_MS));
@@ -584,7 +581,7 @@ TEST_F(wait, write_wakes_other_processes)
 		ASSERT_EQ(0, child_end(pid[i]));
 }
 
-/* "dup, fork, ... share the counter": a write to the one wakes pollers of the other. */
+/* "who polls one descriptor is woken through another" */
 TEST_F(wait, write_to_duplicate_wakes)
 {
 	int fd = dup(self->fd);
@@ -599,8 +596,8 @@ TEST_F(wait, write_to_duplicate_wakes)
 }
 
 /*
- * "closing the number in another thread does not end a sleep": a poller holds on
- * to what it polls. Woken, it finds the number invalid: the event as such was seen.
+ * "the poller holds on to what it polls": woken, it finds the number invalid, but the
+ * event as such was seen.
  */
 TEST_F(wait, close_does_not_end_the_wait)
 {

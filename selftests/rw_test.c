@@ -530,7 +530,7 @@ TEST_F(rw, zero_may_always_be_written)
 	EXPECT_EQ(EFD_MAX, efd_fill(self->fd));
 }
 
-/* "1<<32 not readable because of an int" */
+/* "1<<32 can be read and written." An int in between has made it 0, once. */
 TEST_F(rw, values_beyond_32_bits)
 {
 	static const uint64_t count[] = {
@@ -566,7 +566,7 @@ TEST_F(rw, counts_over_the_32_bit_border)
 }
 
 /*
- * "`writev` goes segment by segment (ran): 8+8 returns 16 and adds both; 4+4 EINVAL; 8+4 returns
+ * "`writev` goes segment by segment: 8+8 returns 16 and adds both; 4+4 EINVAL; 8+4 returns
  * 8; 8+0 returns 8; 0+8 EINVAL; a second segment that does not fit on O_NONBLOCK returns 8."
  */
 TEST_F(rw, writev_goes_segment_by_segment)
@@ -635,7 +635,7 @@ TEST_F(rw, writev_from_foreign_address_adds_nothing)
 	EXPECT_EQ(0u, efd_fill(self->fd));
 }
 
-/* "`pwritev2` with any flag but RWF_HIPRI: EOPNOTSUPP on stock" */
+/* "`pwritev2` with any flag but RWF_HIPRI and RWF_NOWAIT: EOPNOTSUPP." */
 TEST_F(rw, pwritev2_flags)
 {
 	uint64_t value[] = { 5, 7 };
@@ -658,8 +658,8 @@ TEST_F(rw, pwritev2_flags)
 }
 
 /*
- * "RWF_NOWAIT may start to work": stock says EOPNOTSUPP. A kernel that takes the flag must do it
- * right: add at once what fits, EAGAIN for what does not, whatever O_NONBLOCK says.
+ * "Stock: EOPNOTSUPP. Here `pwritev2` with RWF_NOWAIT adds at once what fits, EAGAIN for what does
+ * not, whatever O_NONBLOCK says": a kernel that takes the flag must do it right.
  */
 TEST_F(rw, rwf_nowait_write_works_or_is_refused)
 {
@@ -763,7 +763,7 @@ static uint64_t random_value(uint64_t *state, uint64_t room)
 }
 
 /*
- * A model of the whole of "Read" and "Write" as far as they do not sleep. What would sleep is
+ * A model of all that reads and writes do as far as they do not sleep. What would sleep is
  * left out or asked with RWF_NOWAIT, everything else must not, O_NONBLOCK or not.
  */
 TEST_F(rw, random_calls_do_as_the_model_does)

@@ -328,7 +328,8 @@ TEST_F(module, leaks_nothing)
 	}
 }
 
-/* "they may drain it with eventfd_ctx_do_read() there and then, and then nobody
+/*
+ * "they may drain it with `eventfd_ctx_do_read()` there and then, and then nobody
  * else may see the event"
  */
 TEST_F(module, consumer_takes_the_event)
@@ -392,8 +393,8 @@ TEST_F(module, consumer_sees_every_change)
 }
 
 /*
- * "a wake callback may end in another signal ... The guard must be per task": it is
- * up in every callback that a write, a read or a signal runs, and only there.
+ * "`eventfd_signal_allowed` is false inside a callback that a write, a read, a signal
+ * ... of an eventfd runs": in each of them, and the signal itself is none of them.
  */
 TEST_F(module, callback_must_not_signal)
 {
@@ -433,7 +434,7 @@ TEST_F(module, consumer_detaches_with_the_rest)
 
 /*
  * "removal from an empty one is EAGAIN", "`eventfd_ctx_do_read` on an empty
- * semaphore returns 0 (it once underflowed)"
+ * semaphore returns 0": it has underflowed once.
  */
 TEST_F(module, consumer_detaches_from_an_empty_one)
 {
@@ -444,6 +445,51 @@ TEST_F(module, consumer_detaches_from_an_empty_one)
 	ASSERT_TRUE(detach());
 	EXPECT_STREQ(again, param("efd_listen", "left"));
 	EXPECT_EQ(POLLOUT, efd_events(self->fd, POLLIN | POLLOUT));
+}
+
+static void worker_write_on(struct worker *w)
+{
+	_Atomic bool *enough = w->arg;
+
+	for (w->value = 0, w->ret = 8; !*enough && w->ret == 8; w->value++)
+		w->ret = efd_write(w->fd, 1);
+}
+
+static unsigned long long positive(const char *number)
+{
+	return number[0] == '-' ? 0 : strtoull(number, NULL, 10);
+}
+
+/*
+ * "takes the callback off and what is there, in one step": others write all the time, and
+ * each write is taken by the callback, or as it goes, or still there. None is lost between.
+ */
+TEST_F(module, consumer_comes_and_goes)
+{
+	_Atomic bool enough = false;
+	struct worker w = { .fd = self->fd, .arg = &enough };
+	unsigned long long sum = 0, heard, written;
+	bool good = true;
+	int i;
+
+	ASSERT_TRUE(worker_start(&w, worker_write_on));
+	for (i = 0; i < 20 && good; i++) {
+		good = !load("efd_listen", "pid=%d efd=%d keep=%d", getpid(), self->fd, i % 2) &&
+		       eventually(positive(param("efd_listen", "wakeups"))) && detach();
+		heard = positive(param("efd_listen", "wakeups"));
+		sum += positive(param("efd_listen", "taken"));
+		sum += positive(param("efd_listen", "left"));
+		/* Were it still there, no write might follow once the module is gone. */
+		written = w.value;
+		good = good && eventually(w.value > written + 1) &&
+		       heard == positive(param("efd_listen", "wakeups"));
+		good = good && !unload("efd_listen");
+	}
+	enough = true;
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_TRUE(good) TH_LOG("round %d", i);
+	ASSERT_EQ(8, w.ret);
+	EXPECT_EQ(w.value, sum + efd_fill(self->fd));
 }
 
 /* What detaching takes is room for a writer who had none. */
@@ -463,7 +509,7 @@ TEST_F(module, detaching_wakes_a_blocked_writer)
 }
 
 /*
- * "A context outlives its file for whoever holds a reference. Releasing the file
+ * "A context outlives its file for whoever holds a reference": "Releasing the file
  * wakes kernel waiters with EPOLLHUP."
  */
 TEST_F(module, consumer_hears_the_end)
@@ -638,7 +684,7 @@ TEST_F(consumer, that_only_listens_leaves_it_to_a_blocked_writer)
 	EXPECT_EQ(self->semaphore ? EFD_MAX : 1, efd_fill(self->fd));
 }
 
-/* "Every write wakes all pollers ..., every successful read": once each, asleep before or not. */
+/* "hear of every write, signal and read once each": asleep before or not. */
 TEST_F(consumer, hears_of_each_sleeping_read_once)
 {
 	char wakeups[16];
@@ -827,7 +873,7 @@ TEST_F(nested, chain_that_comes_back)
 	EXPECT_EQ(1, efd_drain_to(self->other, 1));
 }
 
-/* "adds": each of them, however many there are by the time that somebody looks. */
+/* "Each of them counts": however many there are by the time that somebody looks. */
 TEST_F(nested, thousand_signals)
 {
 	ASSERT_EQ(0, LISTEN_TO("keep=1 nest=250 nests=4 to=%d", self->other));
@@ -849,7 +895,7 @@ TEST_F(nested, thousand_signals_to_itself)
 	EXPECT_EQ(1001u, efd_fill(self->fd));
 }
 
-/* "saturates at ULLONG_MAX": these do, too. */
+/* "they saturate at ULLONG_MAX as others do." */
 TEST_F(nested, signals_saturate)
 {
 	uint64_t value;
@@ -867,7 +913,7 @@ TEST_F(nested, signals_saturate)
 #define EPOLL_URING_WAKE	(1u << 27)
 #endif
 
-/* "EPOLL_URING_WAKE in a signal's mask reaches the wake key." */
+/* "EPOLL_URING_WAKE in the mask of such a signal reaches the wake key" */
 TEST_F(nested, signal_has_its_mask)
 {
 	char keys[16];
@@ -880,7 +926,7 @@ TEST_F(nested, signal_has_its_mask)
 	EXPECT_EQ(2, efd_drain_to(self->fd, 2));
 }
 
-/* "A context outlives its file for whoever holds a reference": so does one that is still owed. */
+/* "A context that is still owed a signal outlives its file and all references" */
 TEST_F(nested, signals_to_one_that_goes_away)
 {
 	int i;

@@ -622,7 +622,7 @@ FIXTURE_TEARDOWN(share_asleep)
 	close(self->fd);
 }
 
-/* "share the counter": who sleeps on one descriptor is woken through another. */
+/* "Who sleeps on one descriptor is woken through another" */
 TEST_F(share_asleep, write_to_a_copy_wakes_a_reader)
 {
 	const struct way *way;

@@ -160,7 +160,7 @@ TEST_F(uring, parked_reads_compete)
 	EXPECT_EQ(0, efd_drain(self->fd));
 }
 
-/* "Semaphore mode: returns 1": a post of two lets two of three go. */
+/* "A semaphore post of n completes n of them.": two of three. */
 TEST_F(uring, semaphore_post_of_two_completes_two_reads)
 {
 	uint64_t value[3] = { 0 };
@@ -199,7 +199,7 @@ TEST_F(uring, parked_read_can_be_cancelled)
 	EXPECT_EQ(3, efd_drain(self->fd));
 }
 
-/* "Shorter than 8 bytes: EINVAL ... 8 or more: returns 8, the rest untouched." */
+/* "Shorter than 8 bytes: EINVAL": "8 or more: returns 8, the rest untouched." */
 TEST_F(uring, read_length)
 {
 	uint64_t value[2] = { 0, 42 };
@@ -230,7 +230,7 @@ TEST_F(uring, read_that_may_not_wait_is_told_of_an_empty_counter)
 	EXPECT_EQ(8, uring_run(&self->ring));
 }
 
-/* The same for one that does not fit: "Otherwise EAGAIN". */
+/* "With RWF_NOWAIT ... a WRITE to a full one": the same. */
 TEST_F(uring, write_that_may_not_wait_is_told_of_a_full_counter)
 {
 	struct io_uring_sqe *sqe;
@@ -243,7 +243,7 @@ TEST_F(uring, write_that_may_not_wait_is_told_of_a_full_counter)
 	EXPECT_EQ(POLLIN, efd_events(self->fd, POLLIN | POLLOUT));
 }
 
-/* "Fits if `ULLONG_MAX - counter > value`": however long stock takes for it. */
+/* "io_uring WRITE adds as write(2) does": however long stock takes for it. */
 TEST_F(uring, write_adds)
 {
 	uint64_t value = 5;
@@ -254,7 +254,7 @@ TEST_F(uring, write_adds)
 	EXPECT_EQ(7, efd_drain(self->fd));
 }
 
-/* "user writes stop at 0xfffffffffffffffe" */
+/* "io_uring WRITE adds ... up to 0xfffffffffffffffe." */
 TEST_F(uring, write_up_to_the_brim)
 {
 	uint64_t value = EFD_MAX;
@@ -324,7 +324,7 @@ TEST_F(uring, write_of_all_ones_is_refused)
 	EXPECT_EQ(0, efd_drain(self->fd));
 }
 
-/* "Otherwise EAGAIN or sleep": for a ring it is to park until a read makes room. */
+/* "A WRITE that does not fit parks until a read makes room" */
 TEST_F(uring, write_to_a_full_one_completes_at_the_next_read)
 {
 	uint64_t value = 1, seen = 0;
@@ -343,7 +343,7 @@ TEST_F(uring, write_to_a_full_one_completes_at_the_next_read)
 	}
 }
 
-/* "Never a partial add": a WRITE that is cancelled adds nothing. */
+/* "one that is cancelled adds nothing" */
 TEST_F(uring, parked_write_can_be_cancelled)
 {
 	uint64_t value = 7, seen = 0;
@@ -622,7 +622,7 @@ TEST_F(uring, multishot_poll_can_be_removed)
 	EXPECT_TRUE(uring_quiet(&self->ring));
 }
 
-/* `eventfd_ctx_fdget` is `eventfd_fget`: "(EBADF, EINVAL)" */
+/* "EBADF for what is no descriptor, EINVAL for what is no eventfd." */
 TEST_F(uring, register_refuses_what_is_no_eventfd)
 {
 	int pipe_fd[2], o_path, closed;
@@ -736,7 +736,7 @@ TEST_F(uring, registered_eventfd_may_be_gone_altogether)
 	EXPECT_EQ(0, uring_register(&self->ring, IORING_UNREGISTER_EVENTFD, NULL, 0));
 }
 
-/* "every kernel signal [wakes all pollers]": and a reader that sleeps. */
+/* "It wakes blocked readers as a write does." */
 TEST_F(uring, ring_wakes_a_blocked_reader)
 {
 	struct worker w = { .fd = self->fd };
@@ -824,7 +824,7 @@ static void worker_hammer(struct worker *w)
 		w->ret = run_nops(&h->ring, 1, 0);
 }
 
-/* "The guard must be per task": two tasks that signal at a time lose nothing. */
+/* "That guard is per task": two tasks that signal at a time lose nothing. */
 TEST_F(uring, signals_of_two_rings_all_count)
 {
 	struct hammer h[2] = { { .fd = self->fd }, { .fd = self->fd } };
@@ -931,7 +931,7 @@ static void circle_run(struct uring *ring, int want, int *nr)
 	} while ((more || (missing && now_ms() < end)) && nr[0] < CIRCLE_MAX && nr[1] < CIRCLE_MAX);
 }
 
-/* The signal of a deferred ring: "comes", though nobody enters the ring. */
+/* The signal of a deferred ring comes, though nobody enters the ring. */
 TEST_F(circle, ring_signals_another_eventfd_than_it_polls)
 {
 	int b = efd_create(0, variant->efd_flags);
@@ -1020,7 +1020,7 @@ TEST_F(circle, ring_polls_its_own_eventfd_through_epoll)
 	close(epfd);
 }
 
-/* "two io_uring rings signalling each other's eventfd" */
+/* "two that signal each other, come to an end" */
 TEST_F(circle, two_rings_signal_each_other)
 {
 	struct io_uring_sqe *sqe;
