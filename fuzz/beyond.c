@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the stock kernel does worse, each on an eventfd of its own, so that nothing is
- * left of the difference when the operation is over. The lines that these print are
- * compared under fuzz/rules. "like" is followed by what the plain call answers.
+ * What the stock kernel does worse, each on eventfds of its own, so that nothing is
+ * left of the difference when the operation is over. What both must answer alike goes
+ * into the trace. What the series does better is said in words, and fuzz/rules has the
+ * words of either kernel.
  */
 #include "efd_fuzz.h"
 
+#include <sys/inotify.h>
+
+#define CROWD	6
+
 static const char *flags_text(int flags)
 {
-	return flags & EFD_SEMAPHORE ? flags & EFD_NONBLOCK ? "sem|nb" : "sem" :
-	       flags & EFD_NONBLOCK ? "nb" : "0";
+	static const char * const names[] = { "0", "sem", "nb", "sem|nb" };
+
+	return names[!!(flags & EFD_SEMAPHORE) + 2 * !!(flags & EFD_NONBLOCK)];
 }
 
 /* One with @count in it, which may be more than eventfd2() takes. */
@@ -18,7 +24,7 @@ static int with_count(uint64_t count, int flags)
 	int fd = efd_create(0, flags);
 
 	if (count && efd_write(fd, count) != 8)
-		say("  no eventfd with %#llx in it\n", (unsigned long long)count);
+		say("  no eventfd with %#llx in it\n", ull(count));
 	return fd;
 }
 
@@ -33,144 +39,263 @@ static uint64_t some_amount(uint64_t count)
 	       pick(((const uint64_t[]){ 0, 1, 2, 1ull << 32, EFD_MAX, UINT64_MAX }));
 }
 
-static void some_vectors(uint64_t *values, struct iovec *iov, int *nr)
+/* A: writes that the stock kernel refuses, each beside a plain one that it does not. */
+
+static struct beside {
+	int fd;
+	int plain_fd;
+	uint64_t count;
+	uint64_t values[2];
+	struct iovec iov[2];
+	int nr;
+	long plain;		/* what the plain call has returned */
+} beside;
+
+static void prepare(struct beside *b, int flags)
 {
-	static const int cuts[][2] = { { 8, 8 }, { 8, 8 }, { 4, 4 }, { 8, 4 }, { 8, 0 }, { 0, 8 }, { 9, 8 } };
+	static const int cuts[][2] = {
+		{ 8, 8 }, { 8, 8 }, { 8, 8 }, { 4, 4 }, { 8, 4 }, { 8, 0 }, { 0, 8 }, { 9, 8 },
+	};
 	const int *cut = pick(cuts);
 
-	*nr = 1 + below(2);
-	iov[0] = (struct iovec){ values, one_in(4) ? (size_t)cut[0] : 8 };
-	iov[1] = (struct iovec){ values + 1, cut[1] };
+	b->count = some_count();
+	b->values[0] = some_amount(b->count);
+	b->values[1] = 1;
+	b->nr = 1 + below(2);
+	b->iov[0] = (struct iovec){ &b->values[0], cut[0] };
+	b->iov[1] = (struct iovec){ &b->values[1], cut[1] };
+	b->fd = with_count(b->count, flags);
+	b->plain_fd = with_count(b->count, flags | EFD_NONBLOCK);
 }
 
-/* A: pwritev2() with RWF_NOWAIT, which writes what fits and never sleeps */
+/*
+ * @refused is what the stock kernel says. Where the plain call says that too, or has
+ * nothing to write, both kernels must say the same.
+ */
+static void compare(struct beside *b, const char *call, long ret, long refused)
+{
+	uint64_t count = count_of(b->fd), plain_count = count_of(b->plain_fd);
+	bool empty = !(b->iov[0].iov_len + (b->nr > 1 ? b->iov[1].iov_len : 0));
+
+	say("%s %#llx %#llx %d:%zd+%zd", call, ull(b->count), ull(b->values[0]), b->nr,
+	    b->iov[0].iov_len, b->iov[1].iov_len);
+	say(", plain = %s, %#llx", result(b->plain), ull(plain_count));
+	if (b->plain == refused || (empty && refused == -EOPNOTSUPP))
+		say(", this = %s, %#llx", result(ret), ull(count));
+	else if (ret == b->plain && count == plain_count)
+		say_beyond("%s = as the plain call\n", call);
+	else if (count == b->count)
+		say_beyond("%s = %s\n", call, result(ret));
+	else
+		say_beyond("%s = %s, but written\n", call, result(ret));
+	say("\n");
+	close(b->fd);
+	close(b->plain_fd);
+}
+
+/* pwritev2() with RWF_NOWAIT, which writes what fits and never sleeps */
 static void nowait(void)
 {
-	uint64_t count = some_count(), values[2] = { some_amount(count), 1 };
-	int flags = below(4), extra = one_in(3) ? RWF_HIPRI : 0, nr, fd, like, append = one_in(5);
-	struct iovec iov[2];
-	long ret, plain;
+	int flags = below(2) * EFD_SEMAPHORE | below(2) * EFD_NONBLOCK;
+	int extra = one_in(3) ? RWF_HIPRI : 0, append = one_in(5);
+	struct beside *b = &beside;
+	long ret;
 
-	flags = (flags & 1) * EFD_SEMAPHORE | (flags >> 1) * EFD_NONBLOCK;
-	some_vectors(values, iov, &nr);
-	fd = with_count(count, flags);
-	like = with_count(count, flags | EFD_NONBLOCK);
+	prepare(b, flags);
 	if (append)
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_APPEND);
-	ret = RET(pwritev2(fd, iov, nr, -1, RWF_NOWAIT | extra));
-	plain = RET(writev(like, iov, nr));
-	say_beyond("pwritev2-nowait %s %#llx %#llx %zd+%zd = %s, %#llx like %s, %#llx\n", flags_text(flags),
-		   (unsigned long long)count, (unsigned long long)values[0], iov[0].iov_len, nr > 1 ? iov[1].iov_len : 0,
-		   result(ret), (unsigned long long)count_of(fd), result(plain), (unsigned long long)count_of(like));
-	close(fd);
-	close(like);
+		fcntl(b->fd, F_SETFL, fcntl(b->fd, F_GETFL) | O_APPEND);
+	ret = RET(pwritev2(b->fd, b->iov, b->nr, -1, RWF_NOWAIT | extra));
+	b->plain = RET(writev(b->plain_fd, b->iov, b->nr));
+	compare(b, "pwritev2 NOWAIT", ret, -EOPNOTSUPP);
 }
 
-/* A: RWF_APPEND, if the file has O_APPEND anyway */
+/* RWF_APPEND, if the file has O_APPEND anyway */
 static void append(void)
 {
-	uint64_t count = some_count(), values[2] = { some_amount(count), 1 };
-	int nr, fd = with_count(count, EFD_NONBLOCK), like = with_count(count, EFD_NONBLOCK);
-	struct iovec iov[2];
-	long ret, plain;
+	struct beside *b = &beside;
+	long ret;
 
-	some_vectors(values, iov, &nr);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_APPEND);
-	ret = RET(pwritev2(fd, iov, nr, -1, RWF_APPEND));
-	plain = RET(writev(like, iov, nr));
-	say_beyond("pwritev2-append %#llx %#llx = %s, %#llx like %s, %#llx\n", (unsigned long long)count,
-		   (unsigned long long)values[0], result(ret), (unsigned long long)count_of(fd),
-		   result(plain), (unsigned long long)count_of(like));
-	close(fd);
-	close(like);
+	prepare(b, EFD_NONBLOCK);
+	fcntl(b->fd, F_SETFL, fcntl(b->fd, F_GETFL) | O_APPEND);
+	ret = RET(pwritev2(b->fd, b->iov, b->nr, -1, RWF_APPEND));
+	b->plain = RET(writev(b->plain_fd, b->iov, b->nr));
+	compare(b, "pwritev2 APPEND", ret, -EOPNOTSUPP);
 }
 
-/* A: aio's PWRITE and PWRITEV */
+/* aio's PWRITE and PWRITEV. One context for all: to end one takes milliseconds. */
 static void aio_pwrite(void)
 {
-	uint64_t count = some_count(), values[2] = { some_amount(count), 1 };
-	int vector = below(2), nr = 1, fd, like;
-	struct timespec ts = { 1, 0 };
-	struct iovec iov[2];
-	aio_context_t ctx = 0;
-	struct io_event ev = {};
 	struct iocb cb = {}, *list = &cb;
-	long ret, plain;
+	struct timespec ts = { 1, 0 };
+	static aio_context_t ctx;
+	struct beside *b = &beside;
+	struct io_event ev = {};
+	bool vector = below(2);
+	long ret = 0;
 
-	some_vectors(values, iov, &nr);
-	fd = with_count(count, EFD_NONBLOCK);
-	like = with_count(count, EFD_NONBLOCK);
+	prepare(b, EFD_NONBLOCK);
 	cb.aio_lio_opcode = vector ? IOCB_CMD_PWRITEV : IOCB_CMD_PWRITE;
-	cb.aio_fildes = fd;
-	cb.aio_buf = vector ? (uintptr_t)iov : (uintptr_t)values;
-	cb.aio_nbytes = vector ? (size_t)nr : iov[0].iov_len;
-	ret = RET(syscall(SYS_io_setup, 1, &ctx));
+	cb.aio_fildes = b->fd;
+	cb.aio_buf = vector ? (uintptr_t)b->iov : (uintptr_t)b->values;
+	cb.aio_nbytes = vector ? (size_t)b->nr : b->iov[0].iov_len;
+	if (!ctx)
+		ret = RET(syscall(SYS_io_setup, 1, &ctx));
 	if (!ret)
 		ret = RET(syscall(SYS_io_submit, ctx, 1l, &list));
 	if (ret == 1) {
 		ret = RET(syscall(SYS_io_getevents, ctx, 1l, 1l, &ev, &ts));
 		ret = ret == 1 ? ev.res : -ETIMEDOUT;
 	}
-	plain = vector ? RET(writev(like, iov, nr)) : RET(write(like, values, iov[0].iov_len));
-	say_beyond("aio-%s %#llx %#llx = %s, %#llx like %s, %#llx\n", vector ? "pwritev" : "pwrite",
-		   (unsigned long long)count, (unsigned long long)values[0], result(ret),
-		   (unsigned long long)count_of(fd), result(plain), (unsigned long long)count_of(like));
-	syscall(SYS_io_destroy, ctx);
-	close(fd);
-	close(like);
+	if (vector) {
+		b->plain = RET(writev(b->plain_fd, b->iov, b->nr));
+		compare(b, "aio PWRITEV", ret, -EINVAL);
+		return;
+	}
+	b->iov[1].iov_len = 0;
+	b->plain = RET(write(b->plain_fd, b->values, b->iov[0].iov_len));
+	/* to write nothing is what a vector of nothing is */
+	if (!cb.aio_nbytes)
+		b->plain = 0;
+	compare(b, cb.aio_nbytes ? "aio PWRITE" : "aio PWRITE of nothing", ret, -EINVAL);
 }
 
 /* A: a write by io_uring to a blocking eventfd, done without a worker thread */
 static void uring_write(void)
 {
+	static struct uring ring = { .fd = -1 };
 	uint64_t count = some_count(), value = some_amount(count), got = 0;
-	int full = value != UINT64_MAX && UINT64_MAX - count <= value, before, during, fd;
+	bool fits = value == UINT64_MAX || UINT64_MAX - count > value, full = count >= EFD_MAX;
 	struct io_uring_cqe cqe = { .res = -ETIMEDOUT };
-	struct uring ring;
 	bool early;
+	int fd;
 
-	if (uring_open(&ring, 0) < 0)
+	/* more than there is room for, though there is some: then nothing is better */
+	if (!fits && !full)
+		return;
+	if (ring.fd < 0 && uring_open(&ring, 0) < 0)
 		return;
 	fd = with_count(count, 0);
-	before = uring_workers();
-	/* more than there is room for, though there is some: then nothing is better */
-	if (!full || count >= EFD_MAX) {
-		uring_queue(&ring, IORING_OP_WRITE, fd, &value, 8, 0)->off = -1;
-		uring_submit(&ring);
-		early = uring_wait_ms(&ring, &cqe, full ? QUIET_MS : 1000);
-		during = uring_workers();
-		if (!early && efd_read(fd, &got) == 8)
-			uring_wait_ms(&ring, &cqe, 1000);
-		say_beyond("uring-write %#llx %#llx = %s%s%s, %#llx\n", (unsigned long long)count,
-			   (unsigned long long)value, result(cqe.res), early ? "" : " late",
-			   during > before ? " worker" : "", (unsigned long long)count_of(fd));
+	uring_queue(&ring, IORING_OP_WRITE, fd, &value, 8, 0)->off = -1;
+	uring_submit(&ring);
+	/* to wait for room is to wait for the read below */
+	early = uring_wait_ms(&ring, &cqe, full ? 0 : SETTLE_MS);
+	if (full) {
+		efd_read(fd, &got);
+		if (!early)
+			uring_wait_ms(&ring, &cqe, SETTLE_MS);
 	}
-	close(ring.fd);
+	say("uring-write %#llx %#llx = %s, %#llx, %#llx\n", ull(count), ull(value), result(cqe.res),
+	    ull(got), ull(count_of(fd)));
+	say_beyond("uring write%s = %s%s\n", !full ? "" : fits ? " that needs no room" :
+		   " to a full one", early ? "at once" : "after a read",
+		   uring_workers() ? ", by a worker" : "");
 	close(fd);
 }
 
-/* When @n workers have come to rest, by how often they have slept. */
-static void rest(struct worker *w, int n)
+/* Tasks that sleep. */
+
+static struct sleeper {
+	struct worker w;
+	int status;
+	long sleeps;
+	bool asleep;
+} crowd[CROWD];
+
+static void start_sleeper(struct sleeper *s, int fd, void (*call)(struct worker *w))
 {
-	long sum = 0, last = -1;
+	s->w.fd = fd;
+	s->status = start_thread(&s->w, call);
+}
+
+/* When the first @n have come to rest, by how often they have slept. */
+static void rest(int n)
+{
 	uint64_t end = now_ms() + SETTLE_MS;
-	struct task_status st;
-	int i, awake;
+	long sum = 0, last;
+	char state;
+	bool awake;
+	int i;
 
 	do {
-		if (last != -1)
-			sched_yield();
 		last = sum;
-		for (i = awake = sum = 0; i < n; i++) {
-			if (w[i].done) {
+		awake = false;
+		for (i = sum = 0; i < n; i++) {
+			if (crowd[i].w.done) {
+				crowd[i].asleep = false;
 				sum += 1000000;
-				continue;
+			} else if (!look_at(crowd[i].status, &state, &crowd[i].sleeps) ||
+				   state != 'S') {
+				awake = true;
+			} else {
+				crowd[i].asleep = true;
+				sum += crowd[i].sleeps + 1;
 			}
-			st = task_status(w[i].tid);
-			awake += st.state != 'S';
-			sum += st.sleeps;
 		}
-	} while ((awake || sum != last) && now_ms() < end);
+		if (!awake && sum == last)
+			return;
+		sched_yield();
+	} while (now_ms() < end);
+	say("  restless\n");
+}
+
+/* By a signal, whatever they wait for. */
+static void send_away(int n)
+{
+	uint64_t end = now_ms() + SETTLE_MS;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		while (!crowd[i].w.done && now_ms() < end) {
+			syscall(SYS_tgkill, getpid(), crowd[i].w.tid, SIGUSR1);
+			sched_yield();
+		}
+		if (!crowd[i].w.done) {
+			say("  not even a signal wakes it\n");
+			_exit(1);
+		}
+		pthread_join(crowd[i].w.thread, NULL);
+		close(crowd[i].status);
+	}
+}
+
+/* B: how many of those who sleep are woken for what serves a few. */
+static void all_or_some(void)
+{
+	int flags = below(2) * EFD_SEMAPHORE, n = 1 + below(CROWD), i, fd, able = 0, woken = 0;
+	bool writers = below(2), semaphore = flags;
+	long sleeps[CROWD];
+	uint64_t value;
+
+	if (writers)
+		value = semaphore || one_in(3) ? 1 : 1ull << (62 + below(2));
+	else
+		value = 1 + below(4);
+	fd = with_count(writers ? EFD_MAX : 0, flags);
+	for (i = 0; i < n; i++) {
+		crowd[i].w.value = value;
+		start_sleeper(&crowd[i], fd, writers ? worker_write : worker_read);
+		rest(i + 1);
+		sleeps[i] = crowd[i].sleeps;
+	}
+	if (writers)
+		efd_read(fd, &value);
+	else
+		efd_write(fd, value);
+	rest(n);
+	for (i = 0; i < n; i++) {
+		able += crowd[i].w.done;
+		woken += !crowd[i].asleep || crowd[i].sleeps != sleeps[i];
+	}
+	say("%d %s %s %#llx = %d done, %#llx", n, writers ? "writers" : "readers",
+	    flags_text(flags), ull(value), able, ull(count_of(fd)));
+	if (able == n)
+		say(", %d woken", woken);
+	else
+		say_beyond("%s %s = %s woken\n", flags_text(flags), writers ? "writers" : "readers",
+			   woken == n ? "all" : woken == able ? "who can proceed" : "some");
+	say("\n");
+	send_away(n);
+	close(fd);
 }
 
 static void epoll_waiter(struct worker *w)
@@ -180,87 +305,138 @@ static void epoll_waiter(struct worker *w)
 	w->ret = RET(epoll_wait(w->fd, &ev, 1, -1));
 }
 
-/*
- * B: how many of those who sleep are woken for what serves a few;
- * C: and whether those behind an exclusive epoll are.
- */
-static void sleepers(bool exclusive)
+/* C: whether one behind an exclusive poller is woken. */
+static void one_behind(void)
 {
-	int flags = below(2) * EFD_SEMAPHORE, n = exclusive ? 1 : 1 + below(6), i, ep = -1;
-	bool writers = below(2);
-	uint64_t value = writers ? 1ull << 63 : 1 + below(4);
-	struct epoll_event ev = { .events = (writers ? EPOLLOUT : EPOLLIN) | EPOLLEXCLUSIVE };
-	int fd = with_count(writers ? EFD_MAX : 0, flags);
-	struct worker w[6], listener = {};
-	long sleeps[6];
+	int flags = below(2) * EFD_SEMAPHORE, ep = epoll_create1(0), fd;
+	bool writer = below(2);
+	struct epoll_event ev = { .events = (writer ? EPOLLOUT : EPOLLIN) | EPOLLEXCLUSIVE };
+	uint64_t value = 1;
 
-	if (writers && (flags & EFD_SEMAPHORE))
-		value = 1;
-	memset(w, 0, sizeof(w));
-	if (exclusive) {
-		ep = epoll_create1(0);
-		epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
-		listener.fd = ep;
-		worker_start_asleep(&listener, epoll_waiter, SYS_epoll_wait);
-		rest(&listener, 1);
-	}
-	for (i = 0; i < n; i++) {
-		w[i].fd = fd;
-		w[i].value = value;
-		worker_start(&w[i], writers ? worker_write : worker_read);
-		soon(w[i].done || task_status(w[i].tid).state == 'S');
-	}
-	rest(w, n);
-	for (i = 0; i < n; i++)
-		sleeps[i] = nr_sleeps(w[i].tid);
-	if (writers)
+	fd = with_count(writer ? EFD_MAX : 0, flags);
+	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	start_sleeper(&crowd[0], ep, epoll_waiter);
+	rest(1);
+	crowd[1].w.value = 1;
+	start_sleeper(&crowd[1], fd, writer ? worker_write : worker_read);
+	rest(2);
+	if (writer)
 		efd_read(fd, &value);
 	else
 		efd_write(fd, value);
-	rest(w, n);
-	say_beyond("%s %s%s %d %#llx = %d woken, %d done, %#llx\n", writers ? "writers" : "readers",
-		   flags_text(flags), exclusive ? " behind" : "", n, (unsigned long long)value,
-		   nr_woken(w, sleeps, n), nr_ended(w, n), (unsigned long long)count_of(fd));
-	/* and away with them: there is no poller now, so each wakes the next */
-	if (ep >= 0) {
-		worker_join(&listener);
-		close(ep);
-	}
-	for (i = 0; i < 2 * n + 2; i++) {
-		efd_set_nonblock(fd, true);
-		if (writers)
-			efd_drain(fd);
-		else
-			efd_write(fd, n);
-		rest(w, n);
-	}
-	for (i = 0; i < n; i++)
-		if (!worker_join(&w[i])) {
-			say("  %s: not to be woken\n", writers ? "writer" : "reader");
-			_exit(1);
-		}
+	rest(2);
+	say_beyond("%s behind an exclusive poller %s = %s\n", writer ? "writer" : "reader",
+		   flags_text(flags), !crowd[1].w.done ? "sleeps on" :
+		   crowd[1].w.ret == 8 ? "done" : "wrong");
+	send_away(2);
+	close(ep);
 	close(fd);
+}
+
+/* H: a reader that was woken, while others do not let it run, and has found nothing. */
+static void lose_twice(void)
+{
+	int flags = below(2) * EFD_SEMAPHORE, fd = with_count(0, flags), i;
+	struct sched_param first = { .sched_priority = 10 }, usual = {};
+	uint64_t value, posts = 1 + below(3);
+	long ret[2];
+
+	start_sleeper(&crowd[0], fd, worker_read);
+	rest(1);
+	efd_set_nonblock(fd, true);
+	for (i = 0; i < 2; i++) {
+		value = 0;
+		sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+		efd_write(fd, flags ? 1 : posts);
+		ret[i] = efd_read(fd, &value);
+		sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &usual);
+		rest(1);
+	}
+	say("overtaken %s %#llx = %s, %#llx\n", flags_text(flags), ull(posts), result(ret[0]),
+	    ull(count_of(fd)));
+	say_beyond("overtaken again %s = %s, %s\n", flags_text(flags), result(ret[1]),
+		   !crowd[0].w.done ? "sleeps on" : crowd[0].w.ret == 8 &&
+		   crowd[0].w.value == (flags ? 1 : posts) ? "has it" : "wrong");
+	send_away(1);
+	close(fd);
+}
+
+/* G: all anonymous files are one to inotify, so that it tells everybody of everybody. */
+static void watch(void)
+{
+	/* one for all: to close it is to wait */
+	static int in = -1;
+	int fd = with_count(1, EFD_NONBLOCK), reads = below(2), i, n;
+	struct inotify_event ev[8];
+	unsigned int mask = 0;
+	uint64_t value;
+	char path[64];
+	long wd;
+
+	if (in < 0) {
+		n = inotify_init1(IN_NONBLOCK);
+		in = fcntl(n, F_DUPFD, 280);
+		close(n);
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	wd = RET(inotify_add_watch(in, path, IN_ALL_EVENTS));
+	if (reads)
+		efd_read(fd, &value);
+	else
+		efd_write(fd, 1);
+	n = RET(read(in, ev, sizeof(ev)));
+	for (i = 0; i < n / (int)sizeof(ev[0]); i++)
+		mask |= ev[i].mask;
+	say("watched = %s\n", wd < 0 ? result(wd) : "ok");
+	say_beyond("watched %s = %s\n", reads ? "read" : "write", n == -EAGAIN ? "silent" :
+		   mask == IN_ACCESS ? "ACCESS" : mask == IN_MODIFY ? "MODIFY" : "more");
+	inotify_rm_watch(in, wd);
+	while (read(in, ev, sizeof(ev)) > 0)
+		;
+	close(fd);
+}
+
+/* G: ids are for those who are looked at. Of three: what ended before may free one late. */
+static void look_at_ids(void)
+{
+	int i, first, second, of_first, of_second, created = 0;
+	bool same = false, other = false;
+
+	for (i = 0; i < 3; i++) {
+		first = with_count(0, 0);
+		second = with_count(0, 0);
+		of_second = id_of(second);
+		of_first = id_of(first);
+		same |= of_first == of_second;
+		other |= of_second != id_of(second);
+		created += of_first < of_second;
+		close(first);
+		close(second);
+	}
+	say("ids = %s%s\n", same ? "the same" : "two", other ? " and another" : "");
+	say_beyond("ids = in the order of %s\n", created > 1 ? "creation" : "looking");
 }
 
 void op_beyond(void)
 {
-	switch (below(12)) {
-	case 0: case 1: case 2:
+	unsigned int kind = below(64);
+
+	if (kind < 14)
 		nowait();
-		break;
-	case 3: case 4:
+	else if (kind < 20)
 		append();
-		break;
-	case 5: case 6: case 7:
+	else if (kind < 34)
 		aio_pwrite();
-		break;
-	case 8:
+	else if (kind < 35)
 		uring_write();
-		break;
-	case 9: case 10:
-		sleepers(false);
-		break;
-	default:
-		sleepers(true);
-	}
+	else if (kind < 45)
+		all_or_some();
+	else if (kind < 52)
+		one_behind();
+	else if (kind < 56)
+		lose_twice();
+	else if (kind < 60)
+		watch();
+	else
+		look_at_ids();
 }

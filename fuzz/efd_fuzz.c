@@ -3,16 +3,16 @@
  * efd_fuzz: sequences of operations on eventfds, and what a kernel answers. Reads
  * commands, one per line:
  *
- *	run START COUNT MODE TWICE	for each seed "seed N OPERATIONS HASH"; every
- *					TWICE-th is run twice: "unsteady N" if that
- *					makes a difference
- *	hash SEED MODE MASK		the same for one, of which only the operations
- *					in MASK (hexadecimal) are done
- *	show SEED MODE MASK		its trace, line by line, each after "| "
+ *	run START COUNT TWICE	for each seed "seed N OPERATIONS HASH"; every
+ *				TWICE-th is run twice: "unsteady N" if that
+ *				makes a difference
+ *	hash SEED MASK		the same for one, of which only the operations in
+ *				MASK (hexadecimal) are done
+ *	show SEED MASK		its trace, line by line, each after "| "
  *	quit
  *
- * MODE 1 also does what is better than on the stock kernel; such lines are not part of
- * the hash but printed, "beyond SEED OPERATION CALL = RESULT". An answer ends with "end".
+ * What is better than on the stock kernel is not part of the hash but printed,
+ * "beyond SEED OPERATION CALL = ANSWER". An answer to a command ends with "end".
  *
  * It is the init of a guest, on the second serial port, or any program on stdin.
  *
@@ -30,6 +30,7 @@
 #include <sys/reboot.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -96,7 +97,7 @@ void say_beyond(const char *fmt, ...)
 	va_list args;
 	int n, m;
 
-	n = snprintf(at, room, "beyond %llu %u ", (unsigned long long)current_seed, op_nr);
+	n = snprintf(at, room, "beyond %llu %u ", ull(current_seed), op_nr);
 	va_start(args, fmt);
 	m = vsnprintf(at + n, room - n, fmt, args);
 	va_end(args);
@@ -153,7 +154,6 @@ static struct counter *new_counter(void)
 	return c;
 }
 
-
 static long fdinfo_field(int fd, const char *name, int base, uint64_t *value)
 {
 	char path[64], text[512], *at;
@@ -179,6 +179,14 @@ uint64_t count_of(int fd)
 
 	fdinfo_field(fd, "eventfd-count:", 16, &count);
 	return count;
+}
+
+int id_of(int fd)
+{
+	uint64_t id = 0;
+
+	fdinfo_field(fd, "eventfd-id:", 10, &id);
+	return id;
 }
 
 bool is_nonblock(int fd)
@@ -245,7 +253,8 @@ static int slot_nr(struct slot *s)
 unsigned int some_events(void)
 {
 	static const unsigned int some[] = {
-		EPOLLIN, EPOLLIN, EPOLLIN, EPOLLOUT, EPOLLOUT, EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLOUT,
+		EPOLLIN, EPOLLIN, EPOLLIN, EPOLLOUT, EPOLLOUT,
+		EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLOUT,
 		0, EPOLLERR, EPOLLHUP, EPOLLPRI | EPOLLIN, EPOLLRDHUP, EPOLLRDNORM | EPOLLWRNORM,
 	};
 
@@ -266,7 +275,7 @@ void *buffer_at(int which)
 
 	switch (which) {
 	case GOOD: return pages + 64;
-	case CROOKED: return pages + 129;
+	case CROOKED: return pages + 193;
 	case STRADDLES: return pages + page - 4;
 	case UNMAPPED: return pages + page;
 	case NO_ADDRESS: return NULL;
@@ -276,7 +285,9 @@ void *buffer_at(int which)
 
 const char *buffer_name(int which)
 {
-	static const char * const names[] = { "good", "crooked", "straddles", "unmapped", "null", "kernel" };
+	static const char * const names[] = {
+		"good", "crooked", "straddles", "unmapped", "null", "kernel",
+	};
 
 	return names[which];
 }
@@ -284,9 +295,10 @@ const char *buffer_name(int which)
 /* What a read has left there. */
 const char *buffer_text(int which, long ret)
 {
-	static char text[64];
+	static char texts[BUFFERS][64];
 	unsigned char *at = buffer_at(which);
-	int i, n = 0, len = which == STRADDLES ? 4 : which < STRADDLES ? 12 : 0;
+	int i, n = 0, len = which == STRADDLES ? 4 : which < STRADDLES ? 24 : 0;
+	char *text = texts[which];
 
 	text[0] = '\0';
 	if (ret != -EAGAIN)
@@ -300,21 +312,23 @@ static int some_buffer(void)
 	return one_in(6) ? below(BUFFERS) : GOOD;
 }
 
-static void put_value(int which, uint64_t value, uint64_t second)
+static void put_value(int which, uint64_t first, uint64_t second, uint64_t third)
 {
-	uint64_t both[2] = { value, second };
+	uint64_t values[3] = { first, second, third };
 
 	if (which <= CROOKED)
-		memcpy(buffer_at(which), both, sizeof(both));
+		memcpy(buffer_at(which), values, sizeof(values));
 	else if (which == STRADDLES)
-		memcpy(buffer_at(which), both, 4);
+		memcpy(buffer_at(which), values, 4);
 }
 
 /* Operations. */
 
 static void op_create(void)
 {
-	static const unsigned int counts[] = { 0, 0, 0, 1, 2, 5, INT32_MAX, 0x80000000, UINT32_MAX };
+	static const unsigned int counts[] = {
+		0, 0, 0, 1, 2, 5, INT32_MAX, 0x80000000, UINT32_MAX,
+	};
 	struct slot *s = free_slot();
 	unsigned int count = pick(counts);
 	int flags = below(2) * EFD_SEMAPHORE | below(2) * EFD_NONBLOCK | one_in(3) * EFD_CLOEXEC;
@@ -336,48 +350,97 @@ static void op_create(void)
 	s->counter = new_counter();
 }
 
+/* Up to three segments, the last of which may be bad; how many to say there are. */
+static int some_segments(struct iovec *iov, int buffer)
+{
+	static const size_t cuts[][3] = {
+		{ 8, 8, 0 }, { 8, 8, 8 }, { 8, 8, 0 }, { 4, 4, 0 }, { 8, 4, 0 }, { 8, 0, 0 },
+		{ 0, 8, 0 }, { 4, 8, 0 }, { 0, 0, 0 }, { 16, 8, 0 }, { 8, 0, 8 }, { 1, 7, 8 },
+		{ 7, 0, 9 }, { 8, SIZE_MAX, 8 },
+	};
+	static const int counts[] = { 2, 2, 2, 2, 2, 3, 3, 3, 1, 0, UIO_MAXIOV + 1, -1 };
+	const size_t *cut = pick(cuts);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		iov[i].iov_base = buffer_at(GOOD) + 8 * i;
+		iov[i].iov_len = cut[i];
+	}
+	i = pick(counts);
+	if (buffer != GOOD && i > 0 && i <= 3)
+		iov[i - 1].iov_base = buffer_at(buffer);
+	return i;
+}
+
+static const char *segments_text(const struct iovec *iov, int nr)
+{
+	static char text[80];
+
+	snprintf(text, sizeof(text), "%d:%zd+%zd+%zd", nr, iov[0].iov_len, iov[1].iov_len,
+		 iov[2].iov_len);
+	return text;
+}
+
+static bool make_nonblock(struct slot *s)
+{
+	say("nonblock %d = %s\n", slot_nr(s), result(RET(efd_set_nonblock(s->fd, true))));
+	return is_nonblock(s->fd);
+}
+
+static long some_position(void)
+{
+	return pick(((const long[]){ 0, -1, -1, 8, INT64_MIN }));
+}
+
 static void op_read(struct slot *s)
 {
-	static const size_t lengths[] = { 8, 8, 8, 8, 8, 12, 16, 7, 4, 1, 0, 4096, SSIZE_MAX, SIZE_MAX };
-	static const int flags[] = { 0, 0, RWF_NOWAIT, RWF_HIPRI, RWF_DSYNC, RWF_APPEND, RWF_NOWAIT | RWF_HIPRI, 1 << 6, 1 << 30 };
+	static const size_t lengths[] = {
+		8, 8, 8, 8, 8, 12, 16, 7, 4, 1, 0, 4096, SSIZE_MAX, SIZE_MAX,
+	};
+	static const int flags[] = {
+		0, 0, RWF_NOWAIT, RWF_HIPRI, RWF_DSYNC, RWF_APPEND,
+		RWF_NOWAIT | RWF_HIPRI, 1 << 6, 1 << 30,
+	};
+	int buffer = some_buffer(), flag = pick(flags), how = below(8), nr;
 	size_t len = pick(lengths);
-	int buffer = some_buffer(), flag = pick(flags), how = below(8), cut = pick(((const int[]){ 4, 4, 8, 0, 1, 7 }));
-	struct iovec iov[3] = { { buffer_at(GOOD), cut }, { (char *)buffer_at(GOOD) + cut, 12 - cut }, { buffer_at(buffer), len } };
-	long pos = pick(((const long[]){ 0, -1, -1, 8, INT64_MIN }));
-	long ret;
+	struct iovec iov[3], one = { buffer_at(buffer), len };
+	long pos = some_position(), ret;
 
+	nr = some_segments(iov, buffer);
 	if (read_sleeps(s->fd)) {
 		if (profile.tasks && start_reader(s, buffer))
 			return;
-		if (how < 5 || flag != RWF_NOWAIT) {
-			say("nonblock %d = %s\n", slot_nr(s), result(RET(efd_set_nonblock(s->fd, true))));
-			if (!is_nonblock(s->fd))
-				return;
-		}
+		if ((how < 5 || flag != RWF_NOWAIT) && !make_nonblock(s))
+			return;
 	}
 	memset(pages, 0xa5, sysconf(_SC_PAGESIZE));
 	switch (how) {
 	case 0: case 1: case 2: case 3:
 		ret = RET(read(s->fd, buffer_at(buffer), len));
-		say("read %d %s %zd = %s %s\n", slot_nr(s), buffer_name(buffer), len, result(ret), buffer_text(buffer, ret));
+		say("read %d %s %zd = %s", slot_nr(s), buffer_name(buffer), len, result(ret));
 		break;
 	case 4:
-		ret = RET(readv(s->fd, iov, 2));
-		say("readv %d %d+%d = %s %s\n", slot_nr(s), cut, 12 - cut, result(ret), buffer_text(GOOD, ret));
+		ret = RET(syscall(SYS_readv, s->fd, iov, (long)nr));
+		say("readv %d %s %s = %s", slot_nr(s), segments_text(iov, nr), buffer_name(buffer),
+		    result(ret));
 		break;
 	case 5:
-		ret = RET(syscall(SYS_preadv2, s->fd, iov, 2, pos, pos >> 31, flag));
-		say("preadv2 %d %d+%d %ld %#x = %s %s\n", slot_nr(s), cut, 12 - cut, pos, flag, result(ret), buffer_text(GOOD, ret));
+		ret = RET(syscall(SYS_preadv2, s->fd, iov, (long)nr, pos, pos >> 31, flag));
+		say("preadv2 %d %s %s %ld %#x = %s", slot_nr(s), segments_text(iov, nr),
+		    buffer_name(buffer), pos, flag, result(ret));
 		break;
 	case 6:
-		ret = RET(syscall(SYS_preadv2, s->fd, iov + 2, 1, -1l, -1l, flag));
-		say("preadv2 %d %s %zd %#x = %s %s\n", slot_nr(s), buffer_name(buffer), len, flag, result(ret), buffer_text(buffer, ret));
+		ret = RET(syscall(SYS_preadv2, s->fd, &one, 1l, -1l, -1l, flag));
+		say("preadv2 %d %s %zd %#x = %s", slot_nr(s), buffer_name(buffer), len, flag,
+		    result(ret));
 		break;
 	default:
 		ret = RET(syscall(SYS_pread64, s->fd, buffer_at(buffer), len, pos));
-		say("pread %d %s %zd %ld = %s\n", slot_nr(s), buffer_name(buffer), len, pos, result(ret));
+		say("pread %d %s %zd %ld = %s", slot_nr(s), buffer_name(buffer), len, pos,
+		    result(ret));
 		break;
 	}
+	say(" %s %s\n", buffer_text(GOOD, ret), buffer == GOOD ? "" : buffer_text(buffer, ret));
 	if (ret == 8 || ret == -EFAULT)
 		changed(s->counter, EPOLLOUT);
 }
@@ -385,60 +448,91 @@ static void op_read(struct slot *s)
 static void op_write(struct slot *s)
 {
 	static const size_t lengths[] = { 8, 8, 8, 8, 8, 8, 4, 7, 9, 16, 0, SSIZE_MAX, SIZE_MAX };
-	static const int flags[] = { 0, 0, RWF_HIPRI, RWF_DSYNC, RWF_SYNC, RWF_APPEND, 1 << 5, 1 << 6, 1 << 30, RWF_NOWAIT | RWF_DSYNC };
-	static const int cuts[][2] = { { 8, 8 }, { 8, 8 }, { 4, 4 }, { 8, 4 }, { 8, 0 }, { 0, 8 }, { 4, 8 }, { 0, 0 }, { 16, 8 } };
+	static const int flags[] = {
+		0, 0, RWF_HIPRI, RWF_DSYNC, RWF_SYNC, RWF_APPEND, 1 << 5, 1 << 6, 1 << 30,
+		RWF_NOWAIT | RWF_DSYNC,
+	};
+	uint64_t value = some_value(s->fd), second = one_in(2) ? 1 : some_value(s->fd), all = value;
+	int buffer = some_buffer(), flag = pick(flags), how = below(8), nr;
 	size_t len = pick(lengths);
-	int buffer = some_buffer(), flag = pick(flags), how = below(8);
-	const int *cut = pick(cuts);
-	uint64_t value = some_value(s->fd), second = one_in(2) ? 1 : some_value(s->fd);
-	struct iovec iov[3] = { { buffer_at(GOOD), cut[0] }, { (char *)buffer_at(GOOD) + 8, cut[1] }, { buffer_at(buffer), len } };
-	long pos = pick(((const long[]){ 0, -1, -1, 8, INT64_MIN }));
-	bool two = how == 4 || how == 5;
-	long ret;
+	struct iovec iov[3], one = { buffer_at(buffer), len };
+	long pos = some_position(), ret;
+	bool vector = how == 4 || how == 5, more = false;
 
-	if (write_sleeps(s->fd, value) ||
-	    (two && (value + second < value || write_sleeps(s->fd, value + second) || value + second == UINT64_MAX))) {
-		if (!two && len == 8 && buffer <= CROOKED && profile.tasks && start_writer(s, value))
+	nr = some_segments(iov, buffer);
+	/* if all of it fits, so does each; the third is like the second */
+	if (vector)
+		more = __builtin_add_overflow(all, second, &all) ||
+		       __builtin_add_overflow(all, second, &all) || all == UINT64_MAX;
+	if (write_sleeps(s->fd, value) || more || write_sleeps(s->fd, all)) {
+		if (!vector && len == 8 && buffer <= CROOKED && profile.tasks &&
+		    start_writer(s, value))
 			return;
-		if (!is_nonblock(s->fd)) {
-			say("nonblock %d = %s\n", slot_nr(s), result(RET(efd_set_nonblock(s->fd, true))));
-			if (!is_nonblock(s->fd))
-				return;
-		}
+		if (!is_nonblock(s->fd) && !make_nonblock(s))
+			return;
 	}
 	/* RWF_APPEND and O_APPEND cannot be told apart: see the rules */
 	if ((flag & RWF_APPEND) && (fcntl(s->fd, F_GETFL) & O_APPEND))
 		flag = 0;
-	put_value(two ? GOOD : buffer, value, second);
+	if (vector) {
+		put_value(GOOD, value, second, second);
+		if (buffer != GOOD)
+			put_value(buffer, second, second, second);
+	} else {
+		put_value(buffer, value, second, second);
+	}
 	switch (how) {
 	case 0: case 1: case 2: case 3:
 		ret = RET(write(s->fd, buffer_at(buffer), len));
-		say("write %d %s %zd %#llx = %s\n", slot_nr(s), buffer_name(buffer), len, (unsigned long long)value, result(ret));
+		say("write %d %s %zd %#llx = %s\n", slot_nr(s), buffer_name(buffer), len,
+		    ull(value), result(ret));
 		break;
 	case 4:
-		ret = RET(writev(s->fd, iov, 2));
-		say("writev %d %d+%d %#llx %#llx = %s\n", slot_nr(s), cut[0], cut[1], (unsigned long long)value, (unsigned long long)second, result(ret));
+		ret = RET(syscall(SYS_writev, s->fd, iov, (long)nr));
+		say("writev %d %s %s %#llx %#llx = %s\n", slot_nr(s), segments_text(iov, nr),
+		    buffer_name(buffer), ull(value), ull(second), result(ret));
 		break;
 	case 5:
-		ret = RET(syscall(SYS_pwritev2, s->fd, iov, 2, pos, pos >> 31, flag));
-		say("pwritev2 %d %d+%d %#llx %#llx %ld %#x = %s\n", slot_nr(s), cut[0], cut[1], (unsigned long long)value, (unsigned long long)second, pos, flag, result(ret));
+		ret = RET(syscall(SYS_pwritev2, s->fd, iov, (long)nr, pos, pos >> 31, flag));
+		say("pwritev2 %d %s %s %#llx %#llx %ld %#x = %s\n", slot_nr(s),
+		    segments_text(iov, nr),
+		    buffer_name(buffer), ull(value), ull(second), pos, flag, result(ret));
 		break;
 	case 6:
-		ret = RET(syscall(SYS_pwritev2, s->fd, iov + 2, 1, -1l, -1l, flag));
-		say("pwritev2 %d %s %zd %#llx %#x = %s\n", slot_nr(s), buffer_name(buffer), len, (unsigned long long)value, flag, result(ret));
+		ret = RET(syscall(SYS_pwritev2, s->fd, &one, 1l, -1l, -1l, flag));
+		say("pwritev2 %d %s %zd %#llx %#x = %s\n", slot_nr(s), buffer_name(buffer), len,
+		    ull(value), flag, result(ret));
 		break;
 	default:
 		ret = RET(syscall(SYS_pwrite64, s->fd, buffer_at(buffer), len, pos));
-		say("pwrite %d %s %zd %ld = %s\n", slot_nr(s), buffer_name(buffer), len, pos, result(ret));
+		say("pwrite %d %s %zd %ld = %s\n", slot_nr(s), buffer_name(buffer), len, pos,
+		    result(ret));
 		break;
 	}
 	if (ret > 0)
 		changed(s->counter, EPOLLIN);
 }
 
+/* What those who wait for edges live on: a plain write, of nothing too, or a read. */
+static void op_nudge(struct slot *s)
+{
+	uint64_t value = below(2);
+	bool reads = one_in(3);
+	long ret;
+
+	if (reads ? read_sleeps(s->fd) : write_sleeps(s->fd, value))
+		return;
+	ret = reads ? efd_read(s->fd, &value) : efd_write(s->fd, value);
+	say("%s %d = %s %#llx\n", reads ? "take" : "give", slot_nr(s), result(ret), ull(value));
+	if (ret == 8)
+		changed(s->counter, reads ? EPOLLOUT : EPOLLIN);
+}
+
 static void op_flags(struct slot *s)
 {
-	static const int bits[] = { O_NONBLOCK, O_NONBLOCK, O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_SYNC, O_WRONLY };
+	static const int bits[] = {
+		O_NONBLOCK, O_NONBLOCK, O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_SYNC, O_WRONLY,
+	};
 	int bit = pick(bits), on = 1, was = fcntl(s->fd, F_GETFL);
 
 	/* a write that io_uring has parked would go to a worker thread */
@@ -450,20 +544,111 @@ static void op_flags(struct slot *s)
 		say("FIONBIO %d %d = %s", slot_nr(s), on, result(RET(ioctl(s->fd, FIONBIO, &on))));
 		break;
 	default:
-		say("F_SETFL %d %#x = %s", slot_nr(s), was ^ bit, result(RET(fcntl(s->fd, F_SETFL, was ^ bit))));
+		say("F_SETFL %d %#x = %s", slot_nr(s), was ^ bit,
+		    result(RET(fcntl(s->fd, F_SETFL, was ^ bit))));
 	}
 	say(", %#x\n", fcntl(s->fd, F_GETFL));
+}
+
+/* By way of a message to ourselves. */
+static int pass_on(int fd)
+{
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = {};
+	struct iovec iov = { &control, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+		return -errno;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int));
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+	ret = RET(sendmsg(pair[0], &msg, 0));
+	if (ret >= 0)
+		ret = RET(recvmsg(pair[1], &msg, 0));
+	if (ret >= 0)
+		memcpy(&ret, CMSG_DATA(&control.head), sizeof(int));
+	close(pair[0]);
+	close(pair[1]);
+	return ret;
 }
 
 static void op_dup(struct slot *s)
 {
 	struct slot *to = free_slot();
+	int how = below(6), pidfd, fd;
 
 	if (!to)
 		return;
-	to->fd = RET(dup(s->fd));
+	switch (how) {
+	case 0:
+		fd = RET(fcntl(s->fd, F_DUPFD_CLOEXEC, 0));
+		break;
+	case 1:
+		pidfd = RET(syscall(SYS_pidfd_open, getpid(), 0));
+		fd = RET(syscall(SYS_pidfd_getfd, pidfd, s->fd, 0));
+		close(pidfd);
+		break;
+	case 2:
+		fd = pass_on(s->fd);
+		break;
+	default:
+		fd = RET(dup(s->fd));
+	}
+	say("dup %d by %d = %s, %#x %#x\n", slot_nr(s), how, fd < 0 ? result(fd) : "ok",
+	    fcntl(fd, F_GETFD), fcntl(fd, F_GETFL));
+	if (fd < 0)
+		return;
+	to->fd = fd;
 	to->counter = s->counter;
-	say("dup %d = %d\n", slot_nr(s), slot_nr(to));
+}
+
+/* What a child does to the same eventfd, and that it ends. */
+static void op_child(struct slot *s)
+{
+	unsigned int how = below(4), on = below(2), events = 0;
+	uint64_t value = some_value(s->fd);
+	int status = -1;
+	pid_t pid;
+
+	if ((how == 0 && read_sleeps(s->fd)) || (how == 1 && write_sleeps(s->fd, value)))
+		how = 3;
+	/* see op_flags() */
+	if (how == 2 && profile.uring && s->counter->requests)
+		how = 3;
+	if (how == 0 && count_of(s->fd))
+		events = EPOLLOUT;
+	if (how == 1 && value != UINT64_MAX && UINT64_MAX - count_of(s->fd) > value)
+		events = EPOLLIN;
+	pid = fork();
+	if (!pid) {
+		switch (how) {
+		case 0:
+			say("child reads %d = %s", slot_nr(s), result(efd_read(s->fd, &value)));
+			say(" %#llx", ull(value));
+			break;
+		case 1:
+			say("child writes %d %#llx = %s", slot_nr(s), ull(value),
+			    result(efd_write(s->fd, value)));
+			break;
+		case 2:
+			say("child sets %d %u = %s", slot_nr(s), on,
+			    result(RET(efd_set_nonblock(s->fd, on))));
+			break;
+		default:
+			say("child closes %d = %s", slot_nr(s), result(RET(close(s->fd))));
+		}
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		say("child dies");
+	say(", %#x\n", fcntl(s->fd, F_GETFL));
+	if (events)
+		changed(s->counter, events);
 }
 
 static void op_close(struct slot *s)
@@ -528,19 +713,29 @@ static void op_select(void)
 	say("\n");
 }
 
+/* All of it, but for what another run need not repeat. */
 static void op_fdinfo(struct slot *s)
 {
-	uint64_t count = 0, mode = 0, flags = 0, pos = 0, id = 0;
-	long ret;
+	char path[64], text[512], *line, *rest = text;
+	int info, n, id;
 
-	ret = fdinfo_field(s->fd, "eventfd-count:", 16, &count);
-	ret = ret ?: fdinfo_field(s->fd, "eventfd-semaphore:", 10, &mode);
-	ret = ret ?: fdinfo_field(s->fd, "flags:", 8, &flags);
-	ret = ret ?: fdinfo_field(s->fd, "pos:", 10, &pos);
-	ret = ret ?: fdinfo_field(s->fd, "eventfd-id:", 10, &id);
-	say("fdinfo %d = %s count %#llx semaphore %lld flags %#llo pos %lld%s\n", slot_nr(s), result(ret),
-	    (unsigned long long)count, (long long)mode, (unsigned long long)flags, (long long)pos,
-	    (int)id < 0 ? " id negative" : "");
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->fd);
+	info = open(path, O_RDONLY);
+	n = RET(read(info, text, sizeof(text) - 1));
+	close(info);
+	text[n > 0 ? n : 0] = '\0';
+	say("fdinfo %d =", slot_nr(s));
+	while ((line = strsep(&rest, "\n"))) {
+		if (!strncmp(line, "mnt_id:", 7) || !strncmp(line, "ino:", 4))
+			continue;
+		if (!strncmp(line, "eventfd-id: ", 12)) {
+			id = strtol(line + 12, &line, 10);
+			say(" | eventfd-id: %s%s", id < 0 ? "negative" : "N", line);
+			continue;
+		}
+		say(" | %s", line);
+	}
+	say("\n");
 }
 
 static void op_refused(struct slot *s)
@@ -555,7 +750,8 @@ static void op_refused(struct slot *s)
 		how = 0;
 	switch (how) {
 	case 0:
-		say("lseek %d = %s", slot_nr(s), result(RET(lseek(fd, (long)below(5) - 2, below(7)))));
+		say("lseek %d = %s", slot_nr(s),
+		    result(RET(lseek(fd, (long)below(5) - 2, below(7)))));
 		break;
 	case 1:
 		ret = RET(fstat(fd, &st));
@@ -576,17 +772,19 @@ static void op_refused(struct slot *s)
 		break;
 	case 6:
 		arg = rnd() | 0x80000000;
-		say("ioctl %d %#x = %s", slot_nr(s), arg, result(RET(ioctl(fd, (unsigned int)arg, text))));
+		say("ioctl %d %#x = %s", slot_nr(s), arg,
+		    result(RET(ioctl(fd, (unsigned int)arg, text))));
 		break;
 	case 7:
-		ret = (long)mmap(NULL, 4096, PROT_READ, one_in(2) ? MAP_SHARED : MAP_PRIVATE, fd, 0);
+		ret = (long)mmap(NULL, 4096, PROT_READ, 1 + below(2), fd, 0);
 		say("mmap %d = %s", slot_nr(s), result(ret == -1 ? -errno : ret));
 		break;
 	case 8:
 		say("ftruncate %d = %s", slot_nr(s), result(RET(ftruncate(fd, below(2)))));
 		break;
 	case 9:
-		say("fsync %d = %s %s", slot_nr(s), result(RET(fsync(fd))), result(RET(fdatasync(fd))));
+		say("fsync %d = %s %s", slot_nr(s), result(RET(fsync(fd))),
+		    result(RET(fdatasync(fd))));
 		break;
 	case 10:
 		say("fallocate %d = %s", slot_nr(s), result(RET(fallocate(fd, 0, 0, 8))));
@@ -604,9 +802,11 @@ static void op_refused(struct slot *s)
 			return;
 		ret = write(pipes[1], "\1\0\0\0\0\0\0\0", 8);
 		if (how == 13)
-			say("splice to %d = %s", slot_nr(s), result(RET(splice(pipes[0], NULL, fd, NULL, 8, off))));
+			say("splice to %d = %s", slot_nr(s),
+			    result(RET(splice(pipes[0], NULL, fd, NULL, 8, off))));
 		else
-			say("splice from %d = %s", slot_nr(s), result(RET(splice(fd, NULL, pipes[1], NULL, 8, off))));
+			say("splice from %d = %s", slot_nr(s),
+			    result(RET(splice(fd, NULL, pipes[1], NULL, 8, off))));
 		say(" %s", result(RET(tee(fd, pipes[1], 8, 0))));
 		close(pipes[0]);
 		close(pipes[1]);
@@ -630,16 +830,19 @@ static void op_refused(struct slot *s)
 		say(" %s", result(RET(syscall(SYS_flock, fd, 8))));
 		break;
 	case 18:
-		say("getdents %d = %s", slot_nr(s), result(RET(syscall(SYS_getdents64, fd, text, sizeof(text)))));
+		say("getdents %d = %s", slot_nr(s),
+		    result(RET(syscall(SYS_getdents64, fd, text, sizeof(text)))));
 		break;
 	case 19:
-		say("fadvise %d = %s", slot_nr(s), result(RET(syscall(SYS_fadvise64, fd, 0l, 8l, below(6)))));
+		say("fadvise %d = %s", slot_nr(s),
+		    result(RET(syscall(SYS_fadvise64, fd, 0l, 8l, below(6)))));
 		break;
 	case 20:
 		say("readahead %d = %s", slot_nr(s), result(RET(readahead(fd, 0, 8))));
 		break;
 	case 21:
-		say("fgetxattr %d = %s", slot_nr(s), result(RET(syscall(SYS_fgetxattr, fd, "user.x", text, 8))));
+		say("fgetxattr %d = %s", slot_nr(s),
+		    result(RET(syscall(SYS_fgetxattr, fd, "user.x", text, 8))));
 		break;
 	case 22:
 		say("F_SETLEASE %d = %s", slot_nr(s), result(RET(fcntl(fd, F_SETLEASE, F_RDLCK))));
@@ -664,6 +867,10 @@ static void operation(void)
 		op_beyond();
 	else if (profile.edges && kind < 25)
 		op_epoll_ctl();
+	else if (profile.edges && kind < 55)
+		op_nudge(s);
+	else if (profile.posts && one_in(6))
+		op_post(s);
 	else if (profile.uring && kind < 40)
 		op_uring();
 	else if (profile.aio && kind < 40)
@@ -680,8 +887,10 @@ static void operation(void)
 		op_create();
 	else if (kind < 72)
 		op_flags(s);
-	else if (kind < 75)
+	else if (kind < 74)
 		op_dup(s);
+	else if (kind < 75)
+		op_child(s);
 	else if (kind < 77)
 		op_close(s);
 	else if (kind < 82)
@@ -698,7 +907,7 @@ static void operation(void)
 		op_refused(s);
 }
 
-static void choose_profile(uint64_t seed, bool beyond)
+static void choose_profile(uint64_t seed)
 {
 	unsigned int kind;
 
@@ -709,7 +918,8 @@ static void choose_profile(uint64_t seed, bool beyond)
 	profile.tasks = kind >= 4 && kind < 8;
 	profile.uring = kind == 8;
 	profile.aio = kind == 9;
-	profile.beyond = beyond;
+	profile.beyond = one_in(3);
+	profile.posts = one_in(4);
 	profile.ops = 10 + below(MAX_OPS - 9);
 }
 
@@ -718,14 +928,14 @@ static void handler(int sig)
 }
 
 /* One sequence, in a process of its own. */
-static void sequence(uint64_t seed, bool beyond, uint64_t mask)
+static void sequence(uint64_t seed, uint64_t mask)
 {
 	struct sigaction sa = { .sa_handler = handler };
 	long page = sysconf(_SC_PAGESIZE);
 	size_t before;
 	int i;
 
-	alarm(10);
+	alarm(20);
 	sigaction(SIGUSR1, &sa, NULL);
 	sa.sa_flags = SA_RESTART;
 	sigaction(SIGUSR2, &sa, NULL);
@@ -737,7 +947,7 @@ static void sequence(uint64_t seed, bool beyond, uint64_t mask)
 	for (i = 0; i < EPOLLS; i++)
 		epolls[i].fd = -1;
 
-	choose_profile(seed, beyond);
+	choose_profile(seed);
 	for (i = 0; i < 2; i++) {
 		op_nr = 100 + i;
 		seed_for(seed, op_nr);
@@ -761,24 +971,26 @@ static void sequence(uint64_t seed, bool beyond, uint64_t mask)
 	}
 	for (i = 0; i < SLOTS; i++)
 		if (slots[i].fd >= 0)
-			say("at last %d = %#llx %s\n", i, (unsigned long long)count_of(slots[i].fd),
+			say("at last %d = %#llx %s\n", i, ull(count_of(slots[i].fd)),
 			    events_text(efd_events(slots[i].fd, EPOLLIN | EPOLLOUT)));
 	say("asleep = %d\n", nr_sleepers());
 	_exit(0);
 }
 
-static bool perform(uint64_t seed, bool beyond, uint64_t mask)
+static bool perform(uint64_t seed, uint64_t mask)
 {
 	int status;
 	pid_t pid;
 
-	trace->len = trace->beyond_len = trace->ops = 0;
+	trace->len = 0;
+	trace->beyond_len = 0;
+	trace->ops = 0;
 	trace->beyond[0] = '\0';
 	current_seed = seed;
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		sequence(seed, beyond, mask);
+		sequence(seed, mask);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
 		say("%s\n", pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ?
 		    "hangs" : "dies");
@@ -798,27 +1010,27 @@ static uint64_t hash(const char *text)
 
 static void report(uint64_t seed)
 {
-	printf("%sseed %llu %u %016llx\n", trace->beyond, (unsigned long long)seed, trace->ops,
-	       (unsigned long long)hash(trace->text));
+	printf("%sseed %llu %u %016llx\n", trace->beyond, ull(seed), trace->ops,
+	       ull(hash(trace->text)));
 }
 
 /* What a faulty kernel does not answer takes time: not for ever. */
-#define MAX_HANGS	20
+#define MAX_HANGS	5
 
-static void run(uint64_t start, uint64_t count, bool beyond, unsigned int twice)
+static void run(uint64_t start, uint64_t count, unsigned int twice)
 {
 	int hangs = 0;
 	uint64_t i, first;
 
 	for (i = start; i < start + count && hangs < MAX_HANGS; i++) {
-		hangs += !perform(i, beyond, ~0ull);
+		hangs += !perform(i, ~0ull);
 		report(i);
 		if (!twice || i % twice)
 			continue;
 		first = hash(trace->text) ^ hash(trace->beyond);
-		perform(i, beyond, ~0ull);
+		perform(i, ~0ull);
 		if (first != (hash(trace->text) ^ hash(trace->beyond)))
-			printf("unsteady %llu\n", (unsigned long long)i);
+			printf("unsteady %llu\n", ull(i));
 	}
 }
 
@@ -855,25 +1067,26 @@ static void be_init(void)
 int main(void)
 {
 	unsigned long long a, b, mask;
-	unsigned int mode, twice;
+	unsigned int twice;
 	char line[256];
 
 	if (getpid() == 1)
 		be_init();
 	setvbuf(stdout, NULL, _IOFBF, 65536);
-	trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
 	if (trace == MAP_FAILED)
 		return 1;
 	printf("ready\n");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) && strncmp(line, "quit", 4)) {
-		if (sscanf(line, "run %llu %llu %u %u", &a, &b, &mode, &twice) == 4) {
-			run(a, b, mode, twice);
-		} else if (sscanf(line, "hash %llu %u %llx", &a, &mode, &mask) == 3) {
-			perform(a, mode, mask);
+		if (sscanf(line, "run %llu %llu %u", &a, &b, &twice) == 3) {
+			run(a, b, twice);
+		} else if (sscanf(line, "hash %llu %llx", &a, &mask) == 2) {
+			perform(a, mask);
 			report(a);
-		} else if (sscanf(line, "show %llu %u %llx", &a, &mode, &mask) == 3) {
-			perform(a, mode, mask);
+		} else if (sscanf(line, "show %llu %llx", &a, &mask) == 2) {
+			perform(a, mask);
 			show();
 		} else {
 			printf("what is '%.*s'?\n", (int)strcspn(line, "\n"), line);

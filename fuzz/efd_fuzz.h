@@ -15,18 +15,22 @@
 #define __KSELFTEST_HARNESS_H
 #include "../selftests/uring.h"
 
+#define __printf(text, first)	__attribute__((format(printf, text, first)))
+
+#define fallthrough	__attribute__((fallthrough))
+
 #define SLOTS		6	/* descriptors */
 #define EPOLLS		2
 #define WORKERS		12
 #define MAX_OPS		40
-#define SETTLE_MS	3000	/* for what must happen */
+#define SETTLE_MS	6000	/* for what must happen */
 
 /* A counter, and who sleeps on it: what keeps two kernels from answering by chance. */
 struct counter {
 	unsigned int nr;
 	bool exclusive;		/* has had an exclusive poller: nobody sleeps behind one */
 	bool requests;		/* io_uring or aio wait on it */
-	bool numbered;		/* somebody has slept under a number that may mean another file by now */
+	bool numbered;		/* somebody slept under a number that may mean another file */
 	int readers;
 	int writers;
 	int pollers;
@@ -47,30 +51,32 @@ struct profile {
 	bool uring;
 	bool aio;
 	bool beyond;
+	bool posts;		/* the kernel signals: has an aio context */
 	unsigned int ops;
 };
 
 extern struct slot slots[SLOTS];
 extern struct profile profile;
 extern unsigned int op_nr;
-extern char *beyond_lines;
 
 /* random numbers: the same for the same seed and operation */
 uint64_t rnd(void);
 unsigned int below(unsigned int n);
 #define one_in(n)	(!below(n))
-#define pick(table)	((table)[below(ARRAY_SIZE_(table))])
 #define ARRAY_SIZE_(a)	(sizeof(a) / sizeof((a)[0]))
+#define pick(table)	((table)[below(ARRAY_SIZE_(table))])
 
 /* the trace */
-void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void say_beyond(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void say(const char *fmt, ...) __printf(1, 2);
+void say_beyond(const char *fmt, ...) __printf(1, 2);
+#define ull(value)	((unsigned long long)(value))
 const char *result(long ret);
 const char *events_text(unsigned int events);
 
 /* eventfds */
 struct slot *some_slot(void);
 uint64_t count_of(int fd);
+int id_of(int fd);
 bool is_nonblock(int fd);
 uint64_t some_value(int fd);
 bool read_sleeps(int fd);
@@ -88,6 +94,9 @@ const char *buffer_text(int which, long ret);
 /* tasks.c */
 struct epoll { int fd; unsigned int waiters; };
 extern struct epoll epolls[EPOLLS];
+/* starts one, and returns its /proc/TID/status for look_at(): state, and how often it has slept */
+int start_thread(struct worker *w, void (*call)(struct worker *w));
+bool look_at(int status, char *state, long *sleeps);
 bool start_reader(struct slot *s, int buffer);
 bool start_writer(struct slot *s, uint64_t amount);
 void op_sleep(void);
@@ -102,6 +111,7 @@ bool epoll_sleeps_on(struct counter *c);
 /* requests.c */
 void op_uring(void);
 void op_aio(void);
+void op_post(struct slot *s);
 void reap_requests(void);
 void aio_expect(struct counter *c, unsigned int events);
 

@@ -30,7 +30,8 @@ static uint64_t value_for_uring(int fd)
 static bool ring_there(void)
 {
 	static const unsigned int flags[] = {
-		0, 0, IORING_SETUP_COOP_TASKRUN, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		0, 0, IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 	};
 	int fd, ret;
 
@@ -57,8 +58,8 @@ static void reap_uring(void)
 	for (i = 0; i < 2; i++) {
 		syscall(SYS_io_uring_enter, ring.fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
 		while (uring_peek(&ring, &cqe))
-			say("  cqe %llu = %s %#x %#llx\n", (unsigned long long)cqe.user_data, result(cqe.res),
-			    cqe.flags, (unsigned long long)(cqe.user_data < TAGS ? buffers[cqe.user_data][0] : 0));
+			say("  cqe %llu = %s %#x %#llx\n", ull(cqe.user_data), result(cqe.res),
+			    cqe.flags, ull(cqe.user_data < TAGS ? buffers[cqe.user_data][0] : 0));
 	}
 }
 
@@ -71,10 +72,11 @@ static void prepare(bool may_link, bool may_write)
 	uint64_t value;
 
 	/* a write to a blocking eventfd would take a worker, and so would two that do not fit */
-	if ((!may_write || !is_nonblock(s->fd)) && kind >= 5 && kind <= 8)
+	if ((!may_write || !is_nonblock(s->fd) || count_of(s->fd) == UINT64_MAX) && kind >= 5 &&
+	    kind <= 8)
 		kind = below(5);
 	s->counter->requests = true;
-	buffers[tag][0] = buffers[tag][1] = 0;
+	memset(buffers[tag], 0, sizeof(buffers[tag]));
 	vectors[tag][0] = (struct iovec){ buffers[tag], 8 };
 	vectors[tag][1] = (struct iovec){ buffers[tag] + 1, 8 };
 	switch (kind) {
@@ -84,29 +86,32 @@ static void prepare(bool may_link, bool may_write)
 		say("uring %u READ %d %u", tag, (int)(s - slots), len);
 		break;
 	case 3:
-		vectors[tag][0].iov_len = vectors[tag][1].iov_len = 4;
-		vectors[tag][1].iov_base = (char *)buffers[tag] + 4;
-		/* fall through */
+		vectors[tag][0].iov_len = 4;
+		vectors[tag][1] = (struct iovec){ (char *)buffers[tag] + 4, 4 };
+		fallthrough;
 	case 4:
 		sqe = uring_queue(&ring, IORING_OP_READV, s->fd, vectors[tag], 2, tag);
 		sqe->off = -1;
 		say("uring %u READV %d", tag, (int)(s - slots));
 		break;
 	case 5: case 6: case 7:
-		value = buffers[tag][0] = value_for_uring(s->fd);
+		value = value_for_uring(s->fd);
+		buffers[tag][0] = value;
 		sqe = uring_queue(&ring, IORING_OP_WRITE, s->fd, buffers[tag], len, tag);
 		sqe->off = -1;
-		say("uring %u WRITE %d %u %#llx", tag, (int)(s - slots), len, (unsigned long long)value);
+		say("uring %u WRITE %d %u %#llx", tag, (int)(s - slots), len, ull(value));
 		break;
 	case 8:
-		value = buffers[tag][0] = value_for_uring(s->fd);
+		value = value_for_uring(s->fd);
+		buffers[tag][0] = value;
 		buffers[tag][1] = 1;
 		sqe = uring_queue(&ring, IORING_OP_WRITEV, s->fd, vectors[tag], 1 + below(2), tag);
 		sqe->off = -1;
-		say("uring %u WRITEV %d %u %#llx", tag, (int)(s - slots), sqe->len, (unsigned long long)value);
+		say("uring %u WRITEV %d %u %#llx", tag, (int)(s - slots), sqe->len, ull(value));
 		break;
 	case 9: case 10: case 11: case 12:
-		events = some_events() | (one_in(4) ? EPOLLET : 0) | (one_in(6) ? EPOLLEXCLUSIVE : 0);
+		events = some_events() | (one_in(4) ? EPOLLET : 0) | (one_in(6) ? EPOLLEXCLUSIVE :
+								      0);
 		sqe = uring_queue_poll(&ring, s->fd, events, tag);
 		sqe->len = one_in(4) ? IORING_POLL_ADD_MULTI : 0;
 		say("uring %u POLL %d %s %u", tag, (int)(s - slots), events_text(events), sqe->len);
@@ -114,12 +119,12 @@ static void prepare(bool may_link, bool may_write)
 	case 13:
 		sqe = uring_queue(&ring, IORING_OP_POLL_REMOVE, -1, NULL, 0, tag);
 		sqe->addr = below(tag + 1);
-		say("uring %u POLL_REMOVE %llu", tag, (unsigned long long)sqe->addr);
+		say("uring %u POLL_REMOVE %llu", tag, ull(sqe->addr));
 		break;
 	case 14:
 		sqe = uring_queue(&ring, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, tag);
 		sqe->addr = below(tag + 1);
-		say("uring %u CANCEL %llu", tag, (unsigned long long)sqe->addr);
+		say("uring %u CANCEL %llu", tag, ull(sqe->addr));
 		break;
 	default:
 		sqe = uring_queue(&ring, IORING_OP_NOP, -1, NULL, 0, tag);
@@ -132,12 +137,18 @@ static void prepare(bool may_link, bool may_write)
 	}
 }
 
+static void uring_post(struct slot *s);
+
 void op_uring(void)
 {
 	bool two = one_in(4);
 
 	if (!ring_there())
 		return;
+	if (one_in(8)) {
+		uring_post(some_slot());
+		return;
+	}
 	prepare(two, true);
 	if (two) {
 		say(", ");
@@ -192,18 +203,21 @@ static void reap_aio(void)
 		for (k = 0; k < got; k++) {
 			if (ev[k].data != nr)
 				continue;
-			say("  aio %u = %s %lld %#llx\n", nr, result(ev[k].res), (long long)ev[k].res2,
-			    (unsigned long long)buffers[nr][0]);
+			say("  aio %u = %s %lld %#llx\n", nr, result(ev[k].res),
+			    (long long)ev[k].res2,
+			    ull(buffers[nr][0]));
 			pending[nr].counter = NULL;
 			reports += pending[nr].reports;
 		}
 	for (i = 0; i < nr_iocbs; i++)
 		pending[i].expected = false;
 	if (reports) {
-		reported = UINT64_MAX - reported < (uint64_t)reports ? UINT64_MAX : reported + reports;
-		soon(count_of(report_fd) == reported || (int64_t)(count_of(report_fd) - reported) > 0);
+		if (__builtin_add_overflow(reported, reports, &reported))
+			reported = UINT64_MAX;
+		soon(count_of(report_fd) == reported ||
+		     (int64_t)(count_of(report_fd) - reported) > 0);
 		reported = count_of(report_fd);
-		say("  reported %#llx %s\n", (unsigned long long)reported,
+		say("  reported %#llx %s\n", ull(reported),
 		    events_text(efd_events(report_fd, POLLIN | POLLOUT)));
 	}
 }
@@ -238,7 +252,7 @@ void op_aio(void)
 	if (kind == 0 && report_fd >= 0) {
 		ret = efd_read(report_fd, &value);
 		reported = count_of(report_fd);
-		say("read reports = %s %#llx\n", result(ret), (unsigned long long)value);
+		say("read reports = %s %#llx\n", result(ret), ull(value));
 		return;
 	}
 	if (kind == 1 && nr) {
@@ -252,7 +266,7 @@ void op_aio(void)
 	if (nr == IOCBS || (kind < 6 && read_sleeps(s->fd)))
 		return;
 	memset(cb, 0, sizeof(*cb));
-	buffers[nr][0] = buffers[nr][1] = 0;
+	memset(buffers[nr], 0, sizeof(buffers[nr]));
 	cb->aio_data = nr;
 	cb->aio_fildes = s->fd;
 	pending[nr] = (struct pending){ .counter = s->counter };
@@ -274,18 +288,81 @@ void op_aio(void)
 		pending[nr].events = cb->aio_buf;
 		pending[nr].expected = kind < 11 && efd_events(s->fd, cb->aio_buf);
 		s->counter->requests = true;
-		say("aio %u %s %d %s", nr, kind < 11 ? "POLL" : "FSYNC", (int)(s - slots), events_text(cb->aio_buf));
+		say("aio %u %s %d %s", nr, kind < 11 ? "POLL" : "FSYNC", (int)(s - slots),
+		    events_text(cb->aio_buf));
 	}
 	say("%s", pending[nr].reports ? " resfd" : "");
 	ret = RET(syscall(SYS_io_submit, aio, 1l, &list));
 	say(" = %s\n", result(ret));
 	nr_iocbs++;
-	if (ret != 1)
+	if (ret != 1) {
 		pending[nr].counter = NULL;
-	else if (kind < 6) {
+	} else if (kind < 6) {
 		pending[nr].expected = true;
 		changed(s->counter, EPOLLOUT);
 	}
+}
+
+/* Signals. */
+
+/*
+ * The kernel adds one, or a few. A read by aio of an eventfd that has something is
+ * complete, and has been reported, when io_submit() returns. That takes a counter
+ * where no write does: to ULLONG_MAX.
+ */
+void op_post(struct slot *s)
+{
+	struct iocb cbs[4], *list[4];
+	static aio_context_t ctx;
+	struct io_event ev[4];
+	static int source = -1;
+	uint64_t value[4];
+	int n = 1, i, fd;
+	long ret;
+
+	if (!s->counter->readers && !s->counter->writers)
+		n += below(4);
+	if (one_in(3) && count_of(s->fd) < EFD_MAX && !s->counter->writers &&
+	    !s->counter->requests) {
+		say("fill %u = %s\n", s->counter->nr,
+		    result(efd_write(s->fd, EFD_MAX - count_of(s->fd))));
+		changed(s->counter, EPOLLIN);
+		settle();
+	}
+	if (source < 0) {
+		fd = efd_create(UINT32_MAX, EFD_SEMAPHORE);
+		source = fcntl(fd, F_DUPFD, 270);
+		close(fd);
+	}
+	ret = ctx ? 0 : RET(syscall(SYS_io_setup, 4, &ctx));
+	for (i = 0; i < n; i++) {
+		list[i] = &cbs[i];
+		cbs[i] = (struct iocb){
+			.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = source,
+			.aio_buf = (uintptr_t)&value[i], .aio_nbytes = 8,
+			.aio_flags = IOCB_FLAG_RESFD, .aio_resfd = s->fd,
+		};
+	}
+	if (!ret)
+		ret = RET(syscall(SYS_io_submit, ctx, (long)n, list));
+	say("post %d %d = %s", (int)(s - slots), n, result(ret));
+	say(" %s\n", result(RET(syscall(SYS_io_getevents, ctx, 0l, 4l, ev, NULL))));
+	changed(s->counter, EPOLLIN);
+}
+
+/* The same by io_uring, which says in the wakeup that it is its own. */
+static void uring_post(struct slot *s)
+{
+	long ret;
+
+	/* a request of this ring that waits for it would complete, and that is reported to it */
+	if (s->counter->requests)
+		return;
+	ret = uring_register(&ring, IORING_REGISTER_EVENTFD, &s->fd, 1);
+	uring_queue(&ring, IORING_OP_NOP, -1, NULL, 0, TAGS);
+	say("uring post %d = %s", (int)(s - slots), result(ret));
+	say(" %s", result(uring_submit(&ring)));
+	say(" %s\n", result(uring_register(&ring, IORING_UNREGISTER_EVENTFD, NULL, 0)));
 }
 
 void reap_requests(void)

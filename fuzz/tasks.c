@@ -52,10 +52,10 @@ int nr_sleepers(void)
 
 /* Coming to rest. */
 
-static bool look_at(struct task *t, char *state, long *sleeps)
+bool look_at(int status, char *state, long *sleeps)
 {
 	char text[4096], *at;
-	ssize_t n = pread(t->status, text, sizeof(text) - 1, 0);
+	ssize_t n = pread(status, text, sizeof(text) - 1, 0);
 
 	if (n <= 0)
 		return false;
@@ -86,7 +86,7 @@ static bool at_rest(void)
 			sum += (i + 1) * 100000000l;
 			continue;
 		}
-		if (!tasks[i].w.tid || !look_at(&tasks[i], &state, &sleeps) || state != 'S')
+		if (!tasks[i].w.tid || !look_at(tasks[i].status, &state, &sleeps) || state != 'S')
 			return false;
 		sum += sleeps * (2 * i + 1) + (i + 1) * 1000000000l;
 	}
@@ -107,8 +107,9 @@ static void tell(struct task *t, char *line, size_t room)
 
 	switch (t->kind) {
 	case READER:
-		snprintf(line, room, "  reader of %u = %s %#llx", t->counter[0]->nr, result(t->w.ret),
-			 t->buffer <= CROOKED && t->w.ret == 8 ? (unsigned long long)t->w.value : 0);
+		snprintf(line, room, "  reader of %u = %s %#llx", t->counter[0]->nr,
+			 result(t->w.ret),
+			 t->buffer <= CROOKED && t->w.ret == 8 ? ull(t->w.value) : 0);
 		break;
 	case WRITER:
 		snprintf(line, room, "  writer to %u = %s", t->counter[0]->nr, result(t->w.ret));
@@ -122,7 +123,8 @@ static void tell(struct task *t, char *line, size_t room)
 		n = snprintf(line, room, "  epoll_wait %u = %s", t->born, result(t->w.ret));
 		for (i = 0; i < t->w.ret; i++) {
 			ev = &t->events[i];
-			n += snprintf(line + n, room - n, " %u:%s", ev->data.u32, events_text(ev->events));
+			n += snprintf(line + n, room - n, " %u:%s", ev->data.u32,
+				      events_text(ev->events));
 		}
 	}
 }
@@ -130,16 +132,16 @@ static void tell(struct task *t, char *line, size_t room)
 /* Waits until nobody runs, and tells what has come to its end, equal ones sorted. */
 void settle(void)
 {
+	uint64_t end = now_ms() + SETTLE_MS;
 	char lines[WORKERS][128];
 	struct task *t;
 	int i, nr = 0;
 
 	if (!nr_sleepers())
 		return;
-	if (!({ uint64_t end = now_ms() + SETTLE_MS; bool ok;
-		while (!(ok = at_rest()) && now_ms() < end)
-			sched_yield();
-		ok; }))
+	while (!at_rest() && now_ms() < end)
+		sched_yield();
+	if (now_ms() >= end)
 		say("  restless\n");
 
 	for (i = 0; i < WORKERS; i++) {
@@ -167,21 +169,30 @@ void settle(void)
 		say("%s\n", lines[i]);
 }
 
-static void start(struct task *t, enum kind kind, void (*call)(struct worker *w))
+int start_thread(struct worker *w, void (*call)(struct worker *w))
 {
 	char path[64];
-	int fd;
+	int fd, status;
 
-	t->kind = kind;
-	if (!worker_start(&t->w, call)) {
+	w->call = call;
+	w->tid = 0;
+	w->done = false;
+	if (pthread_create(&w->thread, NULL, worker_main, w) || !soon(w->tid)) {
 		say("  no thread\n");
 		_exit(1);
 	}
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", t->w.tid);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", w->tid);
 	fd = open(path, O_RDONLY);
 	/* out of the way: numbers of descriptors are part of what is compared */
-	t->status = fcntl(fd, F_DUPFD, 400);
+	status = fcntl(fd, F_DUPFD, 400);
 	close(fd);
+	return status;
+}
+
+static void start(struct task *t, enum kind of, void (*call)(struct worker *w))
+{
+	t->kind = of;
+	t->status = start_thread(&t->w, call);
 }
 
 /* The task's own number for what it sleeps on, or that of the slot. */
@@ -276,7 +287,7 @@ bool start_writer(struct slot *s, uint64_t amount)
 	t->w.fd = own_fd(t, s);
 	t->w.value = amount;
 	c->writers++;
-	say("writer to %u, %#llx\n", c->nr, (unsigned long long)amount);
+	say("writer to %u, %#llx\n", c->nr, ull(amount));
 	start(t, WRITER, call_write);
 	return true;
 }
@@ -290,7 +301,8 @@ static void call_poll(struct worker *w)
 	int i, max = 0;
 
 	if (t->how) {
-		w->ret = RET(t->how > 1 ? poll(t->fds, t->nr_fds, -1) : ppoll(t->fds, t->nr_fds, NULL, NULL));
+		w->ret = RET(t->how > 1 ? poll(t->fds, t->nr_fds, -1) :
+			     ppoll(t->fds, t->nr_fds, NULL, NULL));
 		return;
 	}
 	FD_ZERO(&in);
@@ -305,7 +317,8 @@ static void call_poll(struct worker *w)
 	}
 	w->ret = RET(select(max + 1, &in, &out, NULL, NULL));
 	for (i = 0; i < t->nr_fds && w->ret >= 0; i++)
-		t->fds[i].revents = FD_ISSET(t->fds[i].fd, &in) * POLLIN | FD_ISSET(t->fds[i].fd, &out) * POLLOUT;
+		t->fds[i].revents = FD_ISSET(t->fds[i].fd, &in) * POLLIN | FD_ISSET(t->fds[i].fd,
+										    &out) * POLLOUT;
 }
 
 static void start_poller(void)
@@ -362,7 +375,8 @@ static void start_epoll_waiter(void)
 	int i = below(EPOLLS);
 	struct task *t = free_task();
 
-	if (!t || epolls[i].fd < 0 || epolls[i].waiters || has_sleepers(i) || efd_events(epolls[i].fd, POLLIN))
+	if (!t || epolls[i].fd < 0 || epolls[i].waiters || has_sleepers(i) ||
+	    efd_events(epolls[i].fd, POLLIN))
 		return;
 	t->epoll = &epolls[i];
 	t->epoll->waiters++;
@@ -373,6 +387,7 @@ static void start_epoll_waiter(void)
 
 void op_sleep(void)
 {
+	static const uint64_t amounts[] = { 1, 1, 2, 5, 1ull << 62, 1ull << 63, EFD_MAX };
 	struct slot *s = some_slot();
 	uint64_t value;
 
@@ -382,7 +397,7 @@ void op_sleep(void)
 			start_reader(s, one_in(8) ? below(BUFFERS) : GOOD);
 		break;
 	case 4: case 5: case 6:
-		value = one_in(4) ? some_value(s->fd) : pick(((const uint64_t[]){ 1, 1, 2, 5, 1ull << 62, 1ull << 63, EFD_MAX }));
+		value = one_in(4) ? some_value(s->fd) : pick(amounts);
 		if (is_nonblock(s->fd) || value == UINT64_MAX || s->counter->readers)
 			break;
 		if (!write_sleeps(s->fd, value) && value) {
@@ -391,7 +406,7 @@ void op_sleep(void)
 			/* at most what the writer then lacks */
 			if (write_sleeps(s->fd, fill) || fill > EFD_MAX)
 				break;
-			say("fill %u %#llx = %s\n", s->counter->nr, (unsigned long long)fill,
+			say("fill %u %#llx = %s\n", s->counter->nr, ull(fill),
 			    result(efd_write(s->fd, fill)));
 			settle();
 		}
@@ -437,7 +452,10 @@ void op_signal(void)
 
 void op_epoll_ctl(void)
 {
-	static const unsigned int modes[] = { 0, 0, EPOLLET, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE, EPOLLEXCLUSIVE | EPOLLET, EPOLLWAKEUP };
+	static const unsigned int modes[] = {
+		0, 0, EPOLLET, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE,
+		EPOLLEXCLUSIVE | EPOLLET, EPOLLWAKEUP,
+	};
 	int i = below(EPOLLS), op = 1 + below(3), fd;
 	struct slot *s = some_slot();
 	struct counter *c = s->counter;
@@ -458,16 +476,20 @@ void op_epoll_ctl(void)
 	if (ev.events & EPOLLEXCLUSIVE)
 		c->exclusive = true;
 	c->epolls |= 1u << i;
-	say("epoll_ctl %d %s %d %s = ", i, op == EPOLL_CTL_ADD ? "ADD" : op == EPOLL_CTL_MOD ? "MOD" : "DEL",
+	say("epoll_ctl %d %s %d %s = ", i, op == EPOLL_CTL_ADD ? "ADD" : op == EPOLL_CTL_MOD ?
+	    "MOD" : "DEL",
 	    (int)(s - slots), events_text(ev.events));
 	say("%s\n", result(RET(epoll_ctl(epolls[i].fd, op, s->fd, &ev))));
 }
 
 static int by_data(const void *a, const void *b)
 {
-	const struct epoll_event *x = a, *y = b;
+	const struct epoll_event *x = a;
+	const struct epoll_event *y = b;
 
-	return (x->data.u32 > y->data.u32) - (x->data.u32 < y->data.u32);
+	if (x->data.u32 == y->data.u32)
+		return 0;
+	return x->data.u32 < y->data.u32 ? -1 : 1;
 }
 
 void op_epoll_wait(void)
