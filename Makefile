@@ -3,7 +3,7 @@
 include kernel.mk
 
 KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
-	 SEEDS START BEYOND TWICE SHOW KEEP MOST
+	 SECONDS SEEDS START BEYOND TWICE SHOW KEEP MOST
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -70,9 +70,12 @@ bench-alternatives:
 model:
 	@scripts/model
 
+stress: build
+	@scripts/stress
+
 diff-fuzz:
 	@scripts/diff-fuzz
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model diff-fuzz clean \
+	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model stress diff-fuzz clean \
 	distclean
