@@ -216,13 +216,13 @@ TEST_F(memory, table_of_descriptors_cannot_grow)
 }
 
 /*
- * The id in fdinfo is given when first looked at, and to show a file cannot fail: what can is
+ * The id in fdinfo is given when first looked at, and one fault cannot take it away: what fails is
  * the buffer that is filled, and the copy to user space. Many, as only now and then, first with
  * the 63rd, an id needs memory.
  */
-#define NR_SHOWN	100
+#define NR_SHOWN	70
 
-TEST_F(memory, first_look_at_the_id_does_not_fail)
+TEST_F_TIMEOUT(memory, first_look_at_the_id_does_not_fail, 120)
 {
 	char path[64], text[256];
 	int i, n, fd, info, id, hits = 0;
