@@ -3,7 +3,7 @@
 include kernel.mk
 
 KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
-	 SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS
+	 SECONDS SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -79,10 +79,13 @@ model:
 mutants:
 	@scripts/mutants
 
+stress: build
+	@scripts/stress
+
 diff-fuzz:
 	@scripts/diff-fuzz
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	diff-fuzz coverage mutants clean \
+	stress diff-fuzz coverage mutants clean \
 	distclean

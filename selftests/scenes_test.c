@@ -6,64 +6,10 @@
  * Needs the samples (SAMPLES and MODULES name their directories, /samples and
  * /modules unless told otherwise) and the right to load modules; skips without.
  */
-#include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 
-#include "eventfd.h"
-
-static const char *dir(const char *env, const char *usual)
-{
-	return getenv(env) ?: usual;
-}
-
-/* Loads MODULES/@name.ko with parameters: 0 or -errno. */
-__attribute__((format(printf, 2, 3)))
-static int load(const char *name, const char *format, ...)
-{
-	char path[256], params[256];
-	va_list args;
-	int fd, ret;
-
-	va_start(args, format);
-	vsnprintf(params, sizeof(params), format, args);
-	va_end(args);
-	snprintf(path, sizeof(path), "%s/%s.ko", dir("MODULES", "/modules"), name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = RET(syscall(SYS_finit_module, fd, params, 0));
-	close(fd);
-	return ret;
-}
-
-static int unload(const char *name)
-{
-	return RET(syscall(SYS_delete_module, name, O_NONBLOCK));
-}
-
-static FILE *param_open(const char *module, const char *name, const char *mode)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
-	return fopen(path, mode);
-}
-
-/* What the parameter reads, good until the next call. */
-static const char *param(const char *module, const char *name)
-{
-	FILE *f = param_open(module, name, "r");
-	static char line[64];
-
-	if (!f)
-		return "(absent)";
-	if (!fgets(line, sizeof(line), f))
-		line[0] = 0;
-	fclose(f);
-	line[strcspn(line, "\n")] = 0;
-	return line;
-}
+#include "module.h"
 
 /*
  * Whether this kernel adds a count in one call. Where it does not, the module adds
@@ -727,20 +673,6 @@ TEST_F(consumer, hears_of_each_sleeping_write_once)
  */
 FIXTURE(nested) { int fd, other; };
 EFD_BLOCKING_VARIANTS(nested);
-
-static bool in_kallsyms(const char *function)
-{
-	FILE *f = fopen("/proc/kallsyms", "r");
-	char line[512], type, name[256];
-	bool yes = false;
-
-	while (f && !yes && fgets(line, sizeof(line), f))
-		yes = sscanf(line, "%*s %c %255s", &type, name) == 2 &&
-		      (type == 't' || type == 'T') && !strcmp(name, function);
-	if (f)
-		fclose(f);
-	return yes;
-}
 
 FIXTURE_SETUP(nested)
 {

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that is not there: the kernel's fault injection makes each allocation of a call fail in
+ * turn, or each copy to and from user space. Needs CONFIG=debug, debugfs and root.
+ */
+#include <sys/timerfd.h>
+
+#include "module.h"
+
+#define DEBUGFS	"/sys/kernel/debug/"
+
+/*
+ * What has to be set, and is set back: also allocations that may wait fail; pages do not, as
+ * it depends on what is cached when they are needed; and nobody writes to the console about it.
+ */
+static const struct knob {
+	const char *path, *value;
+} knobs[] = {
+	{ DEBUGFS "failslab/ignore-gfp-wait", "N" },
+	{ DEBUGFS "failslab/verbose", "0" },
+	{ DEBUGFS "fail_page_alloc/min-order", "20" },
+	{ DEBUGFS "fail_usercopy/verbose", "0" },
+};
+
+struct faults {
+	int nth;	/* /proc/thread-self/fail-nth */
+	char old[ARRAY_SIZE(knobs)][16];
+};
+
+static bool put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return done;
+}
+
+static bool get_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n > 0;
+}
+
+static bool faults_begin(struct faults *f)
+{
+	size_t i;
+
+	f->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (f->nth < 0)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(knobs); i++)
+		if (!get_text(knobs[i].path, f->old[i], sizeof(f->old[i])) ||
+		    !put_text(knobs[i].path, knobs[i].value))
+			return false;
+	return true;
+}
+
+static void faults_end(struct faults *f)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(knobs); i++)
+		if (f->old[i][0])
+			put_text(knobs[i].path, f->old[i]);
+}
+
+/* From here on, the @n-th thing of this task that can fail does. */
+static bool arm(struct faults *f, int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", n);
+
+	return pwrite(f->nth, text, len, 0) == len;
+}
+
+/* Whether it did. Reading and writing that file can fail as well, and then it has not. */
+static bool disarm(struct faults *f)
+{
+	char text[16] = "";
+	ssize_t n = pread(f->nth, text, sizeof(text) - 1, 0);
+
+	while (pwrite(f->nth, "0", 1, 0) != 1)
+		;
+	return n > 0 && atoi(text) == 0;
+}
+
+#define MOST	1000
+
+/* The lowest free number, which the next descriptor will get. */
+static int next_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+FIXTURE(memory) { struct faults faults; };
+EFD_VARIANTS(memory);
+
+FIXTURE_SETUP(memory)
+{
+	if (!faults_begin(&self->faults)) {
+		faults_end(&self->faults);
+		SKIP(return, "needs root and a kernel with fault injection, as CONFIG=debug");
+	}
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	faults_end(&self->faults);
+}
+
+/*
+ * The number of ways in which @create fails: each time with ENOMEM, and nothing stays. Where it
+ * succeeds with a fault, that has hit one of those who watch (kmemleak notes each allocation).
+ */
+static int failures(struct __test_metadata *_metadata, struct faults *f, int (*create)(int flags),
+		    int flags)
+{
+	int next = next_fd(), n, fd, nr = 0;
+	bool hit = true;
+
+	for (n = 1; hit && n < MOST; n++) {
+		ASSERT_TRUE(arm(f, n));
+		fd = create(flags);
+		hit = disarm(f);
+		if (fd < 0) {
+			ASSERT_TRUE(hit);
+			ASSERT_EQ(-ENOMEM, fd);
+			nr++;
+		} else {
+			ASSERT_EQ(next, fd);
+			close(fd);
+		}
+		ASSERT_EQ(next, next_fd());
+	}
+	return nr;
+}
+
+static int create_eventfd(int flags)
+{
+	return efd_create(1, flags);
+}
+
+static int create_timerfd(int flags)
+{
+	return RET(timerfd_create(CLOCK_MONOTONIC, flags));
+}
+
+/* "ENOMEM as usual": as a timerfd, which is made of as much. */
+TEST_F(memory, each_allocation_of_create_can_fail)
+{
+	int usual = failures(_metadata, &self->faults, create_timerfd, 0), nr;
+
+	nr = failures(_metadata, &self->faults, create_eventfd, variant->flags);
+	printf("# memory: eventfd2() fails in %d ways, timerfd_create() in %d\n", nr, usual);
+	fflush(stdout);
+	EXPECT_LT(1, nr);
+	EXPECT_EQ(usual, nr);
+	EXPECT_EQ(nr, failures(_metadata, &self->faults, create_eventfd,
+			       variant->flags | EFD_CLOEXEC));
+}
+
+/* Often, so that a context which is left behind is one of many for who looks for leaks. */
+TEST_F(memory, failing_leaves_nothing_behind)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_LT(1, failures(_metadata, &self->faults, create_eventfd, variant->flags));
+	}
+}
+
+enum { NO_FAULT, FAILED, DONE_ALL_THE_SAME, WRONG };
+
+/* In a table of descriptors that is full up to its end, and has to grow: for one time only. */
+static int create_with_fault(struct faults *f, int n, int flags)
+{
+	bool hit;
+	int fd;
+
+	f->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	do {
+		fd = dup(0);
+	} while (fd >= 0 && fd < 63);
+	if (fd < 0 || !arm(f, n))
+		return WRONG;
+	fd = efd_create(0, flags);
+	hit = disarm(f);
+	if (fd == 64)
+		return hit ? DONE_ALL_THE_SAME : NO_FAULT;
+	return hit && fd == -ENOMEM && next_fd() == 64 ? FAILED : WRONG;
+}
+
+TEST_F(memory, table_of_descriptors_cannot_grow)
+{
+	int nr = failures(_metadata, &self->faults, create_eventfd, variant->flags);
+	int n, more = 0, what = FAILED;
+	pid_t pid;
+
+	for (n = 1; what != NO_FAULT && n < MOST; n++) {
+		pid = child_start();
+		if (!pid)
+			_exit(create_with_fault(&self->faults, n, variant->flags));
+		what = child_end(pid);
+		ASSERT_TRUE(what >= NO_FAULT && what < WRONG);
+		more += what == FAILED;
+	}
+	EXPECT_LT(nr, more);
+}
+
+/*
+ * The id in fdinfo is given when first looked at, and one fault cannot take it away: what fails is
+ * the buffer that is filled, and the copy to user space. Many, as only now and then, first with
+ * the 63rd, an id needs memory.
+ */
+#define NR_SHOWN	70
+
+TEST_F_TIMEOUT(memory, first_look_at_the_id_does_not_fail, 120)
+{
+	char path[64], text[256];
+	int i, n, fd, info, id, hits = 0;
+	const char *at;
+	ssize_t ret;
+	bool hit;
+
+	for (i = 0; i < NR_SHOWN; i++) {
+		fd = efd_create(0, variant->flags);
+		ASSERT_LE(0, fd);
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+		info = open(path, O_RDONLY | O_CLOEXEC);
+		ASSERT_LE(0, info);
+		hit = true;
+		for (n = 1; hit && n < MOST; n++) {
+			memset(text, 0, sizeof(text));
+			ASSERT_TRUE(arm(&self->faults, n));
+			ret = RET(pread(info, text, sizeof(text) - 1, 0));
+			hit = disarm(&self->faults);
+			hits += hit;
+			if (ret < 0) {
+				ASSERT_TRUE(hit);
+				ASSERT_TRUE(ret == -ENOMEM || ret == -EFAULT);
+				continue;
+			}
+			at = strstr(text, "eventfd-id:") ?: "";
+			ASSERT_EQ(1, sscanf(at, "eventfd-id: %d", &id));
+			ASSERT_LE(0, id);
+		}
+		close(info);
+	}
+	EXPECT_LT(0, hits);
+}
+
+/* What is left, one by one in a semaphore. */
+static uint64_t left_in(int fd)
+{
+	efd_set_nonblock(fd, true);
+	return efd_drain(fd);
+}
+
+#define SOME	5
+
+/*
+ * "Unmapped user buffer: EFAULT and the value is lost (already taken)": the same for a copy
+ * that fails in the middle. Whoever copies in a way that is not made to fail has no hits.
+ */
+static int read_faults(struct __test_metadata *_metadata, struct faults *f, int flags,
+		       ssize_t (*call)(int fd, char *buf))
+{
+	uint64_t share = flags & EFD_SEMAPHORE ? 1 : SOME, value;
+	bool hit = true;
+	char buf[16];
+	ssize_t ret;
+	int n, fd;
+
+	for (n = 1; hit && n < MOST; n++) {
+		fd = efd_create(SOME, flags);
+		ASSERT_LE(0, fd);
+		ASSERT_TRUE(arm(f, n));
+		ret = call(fd, buf);
+		hit = disarm(f);
+		if (hit) {
+			EXPECT_EQ(-EFAULT, ret);
+		} else {
+			EXPECT_EQ(8, ret);
+			memcpy(&value, buf, 8);
+			EXPECT_EQ(share, value);
+		}
+		EXPECT_EQ(SOME - share, left_in(fd));
+		close(fd);
+	}
+	return n - 2;
+}
+
+static ssize_t plain_read(int fd, char *buf)
+{
+	return RET(read(fd, buf, 8));
+}
+
+static ssize_t read_vector(int fd, char *buf)
+{
+	struct iovec iov = { buf, 8 };
+
+	return RET(readv(fd, &iov, 1));
+}
+
+static ssize_t read_two_halves(int fd, char *buf)
+{
+	struct iovec iov[] = { { buf, 4 }, { buf + 4, 4 } };
+
+	return RET(readv(fd, iov, 2));
+}
+
+TEST_F(memory, read_into_a_bad_buffer_loses_the_value)
+{
+	int plain = read_faults(_metadata, &self->faults, variant->flags, plain_read);
+
+	EXPECT_LE(plain, 1);
+	EXPECT_EQ(1, read_faults(_metadata, &self->faults, variant->flags, read_vector));
+	EXPECT_EQ(2, read_faults(_metadata, &self->faults, variant->flags, read_two_halves));
+}
+
+/* "Bad buffer: EFAULT, nothing changes": and what a vector has added before that, stays. */
+static int write_faults(struct __test_metadata *_metadata, struct faults *f, int flags,
+			int segments)
+{
+	uint64_t amount = 2;
+	struct iovec iov[] = { { &amount, 8 }, { &amount, 8 } };
+	bool hit = true;
+	int n, fd, done;
+	ssize_t ret;
+
+	for (n = 1; hit && n < MOST; n++) {
+		fd = efd_create(SOME, flags);
+		ASSERT_LE(0, fd);
+		ASSERT_TRUE(arm(f, n));
+		ret = segments ? RET(writev(fd, iov, segments)) : efd_write(fd, amount);
+		hit = disarm(f);
+		/* the segments before the one that faults are done */
+		done = hit ? n - 1 : segments ?: 1;
+		EXPECT_EQ(done ? 8 * done : -EFAULT, ret);
+		EXPECT_EQ(SOME + done * amount, left_in(fd));
+		close(fd);
+	}
+	return n - 2;
+}
+
+TEST_F(memory, write_from_a_bad_buffer_changes_nothing)
+{
+	int plain = write_faults(_metadata, &self->faults, variant->flags, 0);
+
+	EXPECT_LE(plain, 1);
+	EXPECT_EQ(1, write_faults(_metadata, &self->faults, variant->flags, 1));
+	EXPECT_EQ(2, write_faults(_metadata, &self->faults, variant->flags, 2));
+}
+
+/* "a signal from inside a wakeup": it is put off, and that takes no memory. */
+TEST_F(memory, signal_inside_a_wakeup_needs_none)
+{
+	int fd, other, n;
+	uint64_t value;
+	bool hit = true;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/efd_listen.ko", dir("MODULES", "/modules"));
+	if (access(path, R_OK))
+		SKIP(return, "needs %s", path);
+	if (!in_kallsyms("eventfd_deliver"))
+		SKIP(return, "this kernel drops a signal from inside a wakeup");
+	fd = efd_create(0, variant->flags);
+	other = efd_create(0, variant->flags | EFD_NONBLOCK);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, load("efd_listen", "pid=%d efd=%d keep=1 nest=1 nests=1000 to=%d", getpid(),
+			  fd, other));
+	for (n = 1; hit && n < MOST; n++) {
+		ASSERT_TRUE(arm(&self->faults, n));
+		value = efd_write(fd, 1);
+		hit = disarm(&self->faults);
+		ASSERT_EQ((uint64_t)(hit ? -EFAULT : 8), value);
+	}
+	EXPECT_TRUE(eventually(efd_read(other, &value) == 8));
+	EXPECT_EQ(1u, value);
+	sleep_ms(QUIET_MS);
+	EXPECT_EQ(-EAGAIN, efd_read(other, &value));
+	EXPECT_EQ(0, unload("efd_listen"));
+}
+
+TEST_HARNESS_MAIN

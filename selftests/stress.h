@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Rounds in which many tasks work on one eventfd, and what has to come out of each:
+ *
+ *	what was there + what was written = what was read + what is left
+ *
+ * and nobody who could proceed sleeps on. A round ends in this order, so that a lost wakeup
+ * shows: one side is told to leave (say the writers), and must. The other side goes on, and
+ * must get to where it can do nothing more (the counter at zero). That needs no help: who is
+ * still asleep when there is something for it has not been woken. Only then are all told to
+ * leave, and who sleeps rightly is sent a signal.
+ *
+ * Sums are of 128 bits. What a task has done is in memory that it shares, in a form that is
+ * whole at every moment: it may be killed at any.
+ */
+#ifndef SELFTESTS_STRESS_H
+#define SELFTESTS_STRESS_H
+
+#include "eventfd.h"
+
+#include <stdatomic.h>
+
+struct sum {
+	uint64_t low, high;
+};
+
+static inline struct sum sum_add(struct sum sum, uint64_t amount)
+{
+	sum.low += amount;
+	sum.high += sum.low < amount;
+	return sum;
+}
+
+static inline struct sum sum_plus(struct sum a, struct sum b)
+{
+	a = sum_add(a, b.low);
+	a.high += b.high;
+	return a;
+}
+
+static inline struct sum sum_minus(struct sum a, struct sum b)
+{
+	a.high -= b.high + (a.low < b.low);
+	a.low -= b.low;
+	return a;
+}
+
+enum side { PRODUCER, CONSUMER, BYSTANDER, NR_SIDES };
+enum phase { RUN, STOP, END };
+
+/* What a task has done: added, taken, and how often. */
+struct record {
+	struct sum in, out;
+	uint64_t ops;
+	uint64_t value;		/* what the read under way has got: 0 until it has */
+	uint64_t pending;	/* what the write under way adds, done or not */
+};
+
+#define MAX_TASKS	16
+#define MAX_DOUBTS	12
+
+struct stress;
+
+struct task {
+	/* set by the test */
+	const char *name;
+	enum side side;
+	void (*main)(struct task *t);
+	uint64_t amount;	/* a producer's */
+	int arg;
+	bool process;		/* not a thread: can be killed */
+
+	struct stress *s;
+	int fd;
+	ssize_t ret;		/* of the last call */
+	bool was_last;
+	int error;
+	pthread_t thread;
+	_Atomic pid_t tid;
+	_Atomic bool done;
+	_Atomic unsigned int turn;
+	struct record record[2];
+} __attribute__((aligned(64)));
+
+struct stress {
+	_Atomic int phase;
+	_Atomic int left[NR_SIDES];	/* tasks that are not done */
+	_Atomic bool trouble;
+	enum side first;		/* the side that leaves first */
+	int round;
+
+	/* set by the test */
+	int flags;			/* of the eventfd */
+	uint64_t start;			/* what is in it */
+	bool consumers_first, producers_first;	/* who may leave first */
+	void (*prepare)(struct stress *s);	/* before the tasks of a round start */
+	void (*disturb)(struct stress *s);	/* again and again while they run */
+	void (*stop)(struct stress *s);		/* ends what else adds, and sets @added */
+	void (*clean)(struct stress *s);
+	uint64_t added;
+	int arg, aux;
+	bool wants_kills;
+	volatile int inside;		/* a lock of the test's */
+	unsigned int seed;
+
+	int fd;
+	int nr;
+	int nr_doubts;
+	uint64_t doubt[MAX_DOUBTS];	/* writes of which nobody knows whether they were done */
+	uint64_t ops, lost, kills;
+	struct task task[MAX_TASKS];
+};
+
+static inline unsigned int stress_ms(void)
+{
+	const char *env = getenv("EFD_STRESS_MS");
+	int ms = env ? atoi(env) : 0;
+
+	return ms > 0 ? ms : 100;
+}
+
+/* Tests last as long as they are told to: so do the harness's limits. */
+static void __attribute__((constructor(KSELFTEST_PRIO_XFAIL + 1))) stress_timeouts(void)
+{
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+
+	for (f = __fixture_list; f; f = f->next)
+		for (t = f->tests; t; t = t->next)
+			t->timeout += stress_ms() / 1000 * 2 + 3 * WAIT_MS / 1000;
+}
+
+#define stress_log(format, ...)	fprintf(stderr, "# " format "\n", ##__VA_ARGS__)
+
+static inline unsigned int dice(struct stress *s, unsigned int n)
+{
+	s->seed = s->seed * 1103515245 + 12345;
+	return (s->seed >> 16) % n;
+}
+
+/* The test's own part of a task's work. */
+
+/*
+ * Whether @t is to make another call. Who may sleep is told by a signal; who never sleeps
+ * leaves when it has found nothing to do after the others were gone.
+ */
+static inline bool goes_on(struct task *t)
+{
+	struct stress *s = t->s;
+	int phase = atomic_load_explicit(&s->phase, memory_order_relaxed);
+
+	if (__builtin_expect(phase == RUN, 1))
+		return true;
+	if (phase == END || t->side == s->first || t->side == BYSTANDER)
+		return false;
+	if (t->was_last && t->ret == -EAGAIN)
+		return false;
+	t->was_last = !s->left[s->first] && !s->left[BYSTANDER];
+	return true;
+}
+
+static inline struct record *record_now(struct task *t)
+{
+	return &t->record[t->turn & 1];
+}
+
+/* From one moment to the next, @in, @out and @ops count as well. */
+static inline void record_done(struct task *t, struct sum in, struct sum out, uint64_t ops)
+{
+	unsigned int turn = atomic_load_explicit(&t->turn, memory_order_relaxed);
+	struct record *now = &t->record[turn & 1], *next = &t->record[~turn & 1];
+
+	next->in = sum_plus(now->in, in);
+	next->out = sum_plus(now->out, out);
+	next->ops = now->ops + ops;
+	next->value = 0;
+	next->pending = 0;
+	atomic_store_explicit(&t->turn, turn + 1, memory_order_release);
+}
+
+static inline void task_fails(struct task *t, int error)
+{
+	if (!t->error)
+		t->error = error ?: -ERANGE;
+	t->s->trouble = true;
+}
+
+/* A call that did not do it: only because it was told not to wait, or of a signal. */
+static inline ssize_t task_check(struct task *t, ssize_t ret)
+{
+	t->ret = ret;
+	if (ret == 8 || ret == -EINTR)
+		return ret;
+	if (ret == -EAGAIN)
+		sched_yield();
+	else
+		task_fails(t, ret);
+	return ret;
+}
+
+static inline ssize_t task_read_fd(struct task *t, int fd, int flags)
+{
+	struct record *now = record_now(t);
+	struct iovec iov = { &now->value, 8 };
+	ssize_t ret;
+
+	if (flags)
+		ret = RET(preadv2(fd, &iov, 1, -1, flags));
+	else
+		ret = RET(read(fd, &now->value, 8));
+	if (ret == 8) {
+		if (!now->value)
+			task_fails(t, -ENODATA);
+		record_done(t, (struct sum){}, (struct sum){ now->value }, 1);
+	}
+	return ret;
+}
+
+static inline ssize_t task_read(struct task *t, int flags)
+{
+	return task_check(t, task_read_fd(t, t->fd, flags));
+}
+
+static inline ssize_t task_write_fd(struct task *t, int fd, uint64_t amount)
+{
+	struct record *now = record_now(t);
+	ssize_t ret;
+
+	now->pending = amount;
+	atomic_signal_fence(memory_order_seq_cst);
+	ret = RET(write(fd, &amount, 8));
+	if (ret == 8)
+		record_done(t, (struct sum){ amount }, (struct sum){}, 1);
+	else
+		now->pending = 0;
+	return ret;
+}
+
+static inline ssize_t task_write(struct task *t, uint64_t amount)
+{
+	return task_check(t, task_write_fd(t, t->fd, amount));
+}
+
+/* What most tasks do: each a loop of its own. */
+
+static inline void reads(struct task *t)
+{
+	while (goes_on(t))
+		task_read(t, 0);
+}
+
+/* Never sleeps, also where others do. */
+static inline void tries_to_read(struct task *t)
+{
+	while (goes_on(t))
+		task_read(t, RWF_NOWAIT);
+}
+
+static inline void writes(struct task *t)
+{
+	while (goes_on(t))
+		task_write(t, t->amount);
+}
+
+/* Only what was there has been read: sleepers fall asleep and are woken as often as can be. */
+static inline void writes_when_empty(struct task *t)
+{
+	while (goes_on(t)) {
+		if (efd_events(t->fd, POLLIN))
+			sched_yield();
+		else
+			task_write(t, t->amount);
+	}
+}
+
+static inline void writes_by_turns(struct task *t)
+{
+	if (t->s->round % 2)
+		writes_when_empty(t);
+	else
+		writes(t);
+}
+
+/* Adds nothing, and wakes all the same. */
+static inline void writes_nothing(struct task *t)
+{
+	while (goes_on(t)) {
+		task_check(t, efd_write(t->fd, 0));
+		sched_yield();
+	}
+}
+
+/* The rounds. */
+
+static inline void on_release(int sig)
+{
+}
+
+static inline struct stress *stress_new(int flags, uint64_t start)
+{
+	struct sigaction action = { .sa_handler = on_release };
+	struct stress *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (s == MAP_FAILED)
+		return NULL;
+	/* USR1 interrupts a call, USR2 only seems to */
+	sigaction(SIGUSR1, &action, NULL);
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGUSR2, &action, NULL);
+	s->flags = flags;
+	s->start = start;
+	s->producers_first = true;
+	s->seed = 1;
+	return s;
+}
+
+static inline struct task *stress_add(struct stress *s, const char *name, enum side side,
+				      void (*main)(struct task *t), uint64_t amount)
+{
+	struct task *t = &s->task[s->nr++];
+
+	t->name = name;
+	t->side = side;
+	t->main = main;
+	t->amount = amount;
+	t->s = s;
+	return t;
+}
+
+static inline void *task_thread(void *arg)
+{
+	struct task *t = arg;
+
+	t->tid = syscall(SYS_gettid);
+	t->main(t);
+	t->s->left[t->side]--;
+	t->done = true;
+	return NULL;
+}
+
+static inline bool task_start(struct task *t)
+{
+	pthread_attr_t attr;
+	pid_t pid;
+	int ret;
+
+	t->done = false;
+	t->was_last = false;
+	t->ret = 0;
+	t->tid = 0;
+	t->fd = t->s->fd;
+	if (t->process) {
+		pid = fork();
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			task_thread(t);
+			_exit(0);
+		}
+		t->tid = pid;
+		return pid > 0;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 * 1024);
+	ret = pthread_create(&t->thread, &attr, task_thread, t);
+	pthread_attr_destroy(&attr);
+	return !ret;
+}
+
+/* What fdinfo says is in the counter. */
+static inline uint64_t stress_count(struct stress *s)
+{
+	unsigned long long count = 0;
+	char path[64], text[256];
+	const char *at;
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = 0;
+	at = strstr(text, "eventfd-count:");
+	if (at)
+		sscanf(at, "eventfd-count: %llx", &count);
+	return count;
+}
+
+static inline struct sum stress_sum(struct stress *s, bool in)
+{
+	struct sum sum = { in ? s->start : 0 };
+	int i;
+
+	for (i = 0; i < s->nr; i++)
+		sum = sum_plus(sum, in ? record_now(&s->task[i])->in :
+					 record_now(&s->task[i])->out);
+	return in ? sum_add(sum, s->added) : sum;
+}
+
+/* The first side has left, and the other has nothing that it could do. */
+static inline bool stress_settled(struct stress *s)
+{
+	uint64_t count;
+	int i;
+
+	if (s->left[s->first] || s->left[BYSTANDER])
+		return false;
+	count = stress_count(s);
+	if (s->first == PRODUCER) {
+		/* nothing adds any more, but what the kernel may still have to deliver */
+		if (count && s->left[CONSUMER])
+			return false;
+		return !s->stop || !s->left[CONSUMER] ||
+		       stress_sum(s, true).low == stress_sum(s, false).low;
+	}
+	for (i = 0; i < s->nr; i++)
+		if (s->task[i].side == PRODUCER && !s->task[i].done &&
+		    s->task[i].amount < UINT64_MAX - count)
+			return false;
+	return true;
+}
+
+/* All that have not ended are asleep, and have not woken up since @sleeps. */
+static inline bool stress_still(struct stress *s, long *sleeps)
+{
+	struct task_status status;
+	bool still = true;
+	int i;
+
+	for (i = 0; i < s->nr; i++) {
+		if (s->task[i].done)
+			continue;
+		status = task_status(s->task[i].tid);
+		if (status.state != 'S' || status.sleeps != sleeps[i])
+			still = false;
+		sleeps[i] = status.sleeps;
+	}
+	return still;
+}
+
+static inline void stress_show(struct stress *s, const char *what)
+{
+	char path[64], call[128];
+	struct task *t;
+	FILE *f;
+	int i;
+
+	stress_log("%s: round %d, counter %#llx, %d producers, %d consumers not done", what,
+		   s->round, (unsigned long long)stress_count(s), s->left[PRODUCER],
+		   s->left[CONSUMER]);
+	for (i = 0; i < s->nr; i++) {
+		t = &s->task[i];
+		if (t->done)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/syscall", t->tid);
+		f = fopen(path, "r");
+		if (!f || !fgets(call, sizeof(call), f))
+			call[0] = 0;
+		if (f)
+			fclose(f);
+		call[strcspn(call, " \n")] = 0;
+		stress_log("%s (task %d, amount %#llx): state %c, system call %s, after %llu", t->name,
+			   i, (unsigned long long)t->amount, task_status(t->tid).state, call,
+			   (unsigned long long)record_now(t)->ops);
+	}
+}
+
+/* Asleep for so long, all of them, though there is something to do: woken by nobody. */
+#define STILL_MS	(WAIT_MS / 8)
+
+static inline bool stress_settle(struct stress *s)
+{
+	uint64_t end = now_ms() + WAIT_MS, moved = now_ms(), look = moved;
+	long sleeps[MAX_TASKS] = {};
+	int i;
+
+	while (!stress_settled(s)) {
+		if (s->trouble)
+			return false;
+		if (now_ms() >= look) {
+			if (!stress_still(s, sleeps))
+				moved = now_ms();
+			look = now_ms() + STILL_MS / 10;
+		}
+		if (now_ms() >= moved + STILL_MS || now_ms() >= end) {
+			stress_show(s, now_ms() >= end ? "no end" : "not woken");
+			for (i = 0; i < s->nr; i++)
+				s->lost += !s->task[i].done && (s->task[i].side == s->first ||
+								!s->left[s->first]);
+			return false;
+		}
+		usleep(200);
+	}
+	return true;
+}
+
+/* All leave, by a signal if need be. */
+static inline bool stress_release(struct stress *s)
+{
+	uint64_t end = now_ms() + WAIT_MS;
+	bool all;
+	int i;
+
+	s->phase = END;
+	do {
+		all = true;
+		for (i = 0; i < s->nr; i++) {
+			if (s->task[i].done)
+				continue;
+			all = false;
+			/* also a process that has not even started yet */
+			if (s->task[i].tid)
+				syscall(SYS_tgkill, s->task[i].process ? s->task[i].tid : getpid(),
+					s->task[i].tid, SIGUSR1);
+		}
+		if (!all)
+			usleep(200);
+	} while (!all && now_ms() < end);
+	if (!all) {
+		stress_show(s, "deaf to signals");
+		s->lost++;
+	}
+	for (i = 0; i < s->nr; i++) {
+		if (s->task[i].process)
+			kill(s->task[i].tid, SIGKILL);
+		if (s->task[i].process)
+			waitpid(s->task[i].tid, NULL, 0);
+		else if (s->task[i].done)
+			pthread_join(s->task[i].thread, NULL);
+	}
+	return all;
+}
+
+/* Takes over what a killed process has done. Of its last write nobody knows: a doubt. */
+static inline void stress_bury(struct stress *s, struct task *t)
+{
+	struct record *last = record_now(t);
+
+	/* a read puts its value there before anybody can know that it was done */
+	if (last->value)
+		last->out = sum_add(last->out, last->value);
+	last->value = 0;
+	if (last->pending)
+		s->doubt[s->nr_doubts++] = last->pending;
+	last->pending = 0;
+	s->kills++;
+}
+
+/* Whether some of the writes in doubt, all done, make up for @missing. */
+static inline bool stress_explained(struct stress *s, struct sum missing)
+{
+	unsigned int set;
+	struct sum sum;
+	int i;
+
+	for (set = 0; set < 1u << s->nr_doubts; set++) {
+		sum = (struct sum){};
+		for (i = 0; i < s->nr_doubts; i++)
+			if (set & (1u << i))
+				sum = sum_add(sum, s->doubt[i]);
+		if (sum.low == missing.low && sum.high == missing.high)
+			return true;
+	}
+	return false;
+}
+
+static inline void stress_balance(struct stress *s)
+{
+	struct sum out = sum_add(stress_sum(s, false), efd_fill(s->fd)), in = stress_sum(s, true);
+	struct sum missing = sum_minus(out, in);
+
+	if (stress_explained(s, missing))
+		return;
+	s->trouble = true;
+	stress_log("in %#llx:%016llx, out and left %#llx:%016llx, of which left %#llx, %d in doubt",
+		   (unsigned long long)in.high, (unsigned long long)in.low,
+		   (unsigned long long)out.high, (unsigned long long)out.low,
+		   (unsigned long long)(out.low - stress_sum(s, false).low), s->nr_doubts);
+	if (missing.high >> 63)
+		missing = sum_minus(in, out);
+	s->lost += missing.high || missing.low >> 32 ? 1 : missing.low;
+}
+
+static inline bool stress_round(struct stress *s, unsigned int ms)
+{
+	uint64_t end;
+	int i;
+
+	s->phase = RUN;
+	s->first = s->consumers_first && (!s->producers_first || s->round % 2) ?
+		   CONSUMER : PRODUCER;
+	s->fd = efd_create(0, s->flags);
+	s->nr_doubts = 0;
+	s->added = 0;
+	if (s->fd < 0 || efd_write(s->fd, s->start) != 8)
+		return false;
+	memset(s->left, 0, sizeof(s->left));
+	for (i = 0; i < s->nr; i++) {
+		s->left[s->task[i].side]++;
+		memset(s->task[i].record, 0, sizeof(s->task[i].record));
+		s->task[i].turn = 0;
+		s->task[i].error = 0;
+	}
+	if (s->prepare)
+		s->prepare(s);
+	for (i = 0; i < s->nr; i++)
+		if (!task_start(&s->task[i])) {
+			stress_log("task %d does not start", i);
+			return false;
+		}
+
+	end = now_ms() + ms;
+	while (!s->trouble && now_ms() < end) {
+		if (s->disturb)
+			s->disturb(s);
+		else
+			usleep(2000);
+	}
+	s->phase = STOP;
+	if (s->stop)
+		s->stop(s);
+	if (!s->trouble && !stress_settle(s))
+		s->trouble = true;
+	if (!stress_release(s))
+		return false;
+	for (i = 0; i < s->nr; i++)
+		if (s->task[i].error)
+			stress_log("%s got %s", s->task[i].name, strerror(-s->task[i].error));
+	stress_balance(s);
+	for (i = 0; i < s->nr; i++)
+		s->ops += record_now(&s->task[i])->ops;
+	s->ops += s->added;
+	if (s->clean)
+		s->clean(s);
+	close(s->fd);
+	return !s->trouble;
+}
+
+/* Rounds until the time is over; true if nothing was lost. Short ones find more at their ends. */
+static inline bool stress_run(struct stress *s)
+{
+	static const unsigned int part[] = { 20, 30, 20, 100 };
+	uint64_t begun = now_ms(), end = begun + stress_ms();
+	unsigned int ms;
+	bool good = true;
+
+	for (s->round = 0; good; s->round++) {
+		if (now_ms() >= end && s->round >= 2 &&
+		    (!s->wants_kills || s->kills || now_ms() >= end + WAIT_MS))
+			break;
+		ms = part[s->round % ARRAY_SIZE(part)] * (stress_ms() > 2000 ? 5 : 1);
+		if (now_ms() + ms > end)
+			ms = now_ms() + 20 > end ? 20 : end - now_ms();
+		good = stress_round(s, ms);
+	}
+	if (!good && !s->lost)
+		s->lost = 1;
+	printf("# stress: %llu operations, %llu lost, %d rounds, %llu ms\n",
+	       (unsigned long long)s->ops, (unsigned long long)s->lost, s->round,
+	       (unsigned long long)(now_ms() - begun));
+	fflush(stdout);
+	return good;
+}
+
+#endif /* SELFTESTS_STRESS_H */

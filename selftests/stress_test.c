@@ -1,0 +1,897 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many tasks on one eventfd, for as long as EFD_STRESS_MS says: nothing is lost, nothing
+ * comes twice, and nobody sleeps who could proceed. stress.h explains how that is seen.
+ */
+#include <linux/aio_abi.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+
+#include "module.h"
+#include "stress.h"
+#include "uring.h"
+
+/* What tasks do beside reading and writing: each a loop of its own. */
+
+#define SEGMENTS	4
+
+static void writes_vectors(struct task *t)
+{
+	struct iovec iov[SEGMENTS];
+	struct sum sum;
+	ssize_t ret;
+	int i;
+
+	for (i = 0; i < SEGMENTS; i++)
+		iov[i] = (struct iovec){ &t->amount, 8 };
+	while (goes_on(t)) {
+		ret = RET(writev(t->fd, iov, SEGMENTS));
+		sum = (struct sum){};
+		for (i = 0; i < ret / 8; i++)
+			sum = sum_add(sum, t->amount);
+		if (ret > 0)
+			record_done(t, sum, (struct sum){}, ret / 8);
+		task_check(t, ret > 0 ? 8 : ret);
+	}
+}
+
+/* Ends with a file that sleeps. */
+static void toggles_nonblock(struct task *t)
+{
+	int on = 0;
+
+	while (goes_on(t)) {
+		on = !on;
+		ioctl(t->fd, FIONBIO, &on);
+		sched_yield();
+	}
+	on = 0;
+	ioctl(t->fd, FIONBIO, &on);
+}
+
+/* What is read is a lock, or as many as there are, and written back. */
+static void locks_and_unlocks(struct task *t)
+{
+	struct stress *s = t->s;
+
+	while (goes_on(t)) {
+		if (task_read(t, 0) != 8)
+			continue;
+		if (s->start == 1 && s->inside++)
+			task_fails(t, -EBUSY);
+		if (!(record_now(t)->ops & 15))
+			sched_yield();
+		s->inside = 0;
+		while (task_write(t, 1) != 8 && !t->error)
+			;
+	}
+}
+
+static void polls_and_reads(struct task *t)
+{
+	struct pollfd pfd = { .fd = t->fd, .events = POLLIN };
+	int ret;
+
+	while (goes_on(t)) {
+		ret = RET(poll(&pfd, 1, -1));
+		if (ret == 1 && (pfd.revents & POLLIN))
+			task_read(t, RWF_NOWAIT);
+		else
+			task_check(t, ret == -EINTR ? ret : -EPROTO);
+	}
+}
+
+static void selects_and_reads(struct task *t)
+{
+	fd_set readable;
+	int ret;
+
+	while (goes_on(t)) {
+		FD_ZERO(&readable);
+		FD_SET(t->fd, &readable);
+		ret = RET(select(t->fd + 1, &readable, NULL, NULL, NULL));
+		if (ret == 1)
+			task_read(t, RWF_NOWAIT);
+		else
+			task_check(t, ret == -EINTR ? ret : -EPROTO);
+	}
+}
+
+/* For an amount that fits whenever poll says that there is room. */
+static void polls_and_writes(struct task *t)
+{
+	struct pollfd pfd = { .fd = t->fd, .events = POLLOUT };
+	int ret;
+
+	while (goes_on(t)) {
+		if (task_write(t, t->amount) != -EAGAIN)
+			continue;
+		ret = RET(poll(&pfd, 1, -1));
+		if (ret != 1)
+			task_check(t, ret == -EINTR ? ret : -EPROTO);
+	}
+}
+
+/* Level-triggered: one read for each event; otherwise all that there is. */
+static void epolls_and_reads(struct task *t)
+{
+	struct epoll_event event = { .events = EPOLLIN | t->s->arg };
+	int ep = t->s->aux, ret;
+
+	if (ep < 0) {
+		ep = epoll_create1(0);
+		ret = RET(epoll_ctl(ep, EPOLL_CTL_ADD, t->fd, &event));
+		if (ret)
+			task_fails(t, ret);
+	}
+	while (goes_on(t)) {
+		ret = RET(epoll_wait(ep, &event, 1, -1));
+		if (ret != 1) {
+			task_check(t, ret == -EINTR ? ret : -EPROTO);
+			continue;
+		}
+		do {
+			task_read(t, RWF_NOWAIT);
+		} while (t->ret == 8 && (t->s->arg & (EPOLLET | EPOLLONESHOT)));
+		if (t->s->arg & EPOLLONESHOT) {
+			event.events = EPOLLIN | t->s->arg;
+			ret = RET(epoll_ctl(ep, EPOLL_CTL_MOD, t->fd, &event));
+			if (ret)
+				task_fails(t, ret);
+		}
+	}
+	if (t->s->aux < 0)
+		close(ep);
+}
+
+/* One epoll for all of them. */
+static void prepare_epoll(struct stress *s)
+{
+	struct epoll_event event = { .events = EPOLLIN | s->arg };
+
+	s->aux = epoll_create1(0);
+	if (s->aux < 0 || epoll_ctl(s->aux, EPOLL_CTL_ADD, s->fd, &event))
+		s->trouble = true;
+}
+
+static void close_aux(struct stress *s)
+{
+	close(s->aux);
+}
+
+/* io_uring. */
+
+#define BATCH		8
+#define CANCEL_TAG	1000
+
+static struct uring rings[MAX_TASKS];
+
+/* Hands over what is queued, and waits until something is complete. */
+static int uring_step(struct task *t, struct uring *ring)
+{
+	unsigned int nr = ring->queued;
+	int ret;
+
+	ret = RET(syscall(SYS_io_uring_enter, ring->fd, nr, 1, IORING_ENTER_GETEVENTS, NULL, 0));
+	if (ret >= 0)
+		ring->queued -= ret;
+	else if (ret != -EINTR)
+		task_fails(t, ret);
+	return ret;
+}
+
+/* Keeps BATCH reads, or writes, under way. */
+static void urings(struct task *t)
+{
+	bool write = t->side == PRODUCER;
+	struct uring *ring = &rings[t - t->s->task];
+	int under_way = 0, i, wait = 0;
+	bool busy[BATCH] = {}, cancelled = false, on;
+	uint64_t value[BATCH];
+	struct io_uring_cqe cqe;
+
+	do {
+		on = goes_on(t) && !t->error;
+		for (i = 0; on && i < BATCH; i++) {
+			if (busy[i])
+				continue;
+			value[i] = write ? t->amount : 0;
+			uring_queue(ring, write ? IORING_OP_WRITE : IORING_OP_READ, t->fd,
+				    &value[i], 8, i);
+			busy[i] = true;
+			under_way++;
+		}
+		if (!on && under_way && !cancelled) {
+			uring_queue(ring, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, CANCEL_TAG)
+				->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+			cancelled = true;
+			wait = 1;
+		}
+		if (under_way + wait)
+			uring_step(t, ring);
+		while (uring_peek(ring, &cqe)) {
+			if (cqe.user_data == CANCEL_TAG) {
+				wait = 0;
+				continue;
+			}
+			i = cqe.user_data;
+			busy[i] = false;
+			under_way--;
+			if (cqe.res == 8 && write)
+				record_done(t, (struct sum){ value[i] }, (struct sum){}, 1);
+			else if (cqe.res == 8)
+				record_done(t, (struct sum){}, (struct sum){ value[i] }, 1);
+			task_check(t, cqe.res == -ECANCELED ? -EINTR : cqe.res);
+		}
+	} while (on || under_way + wait);
+}
+
+/* Linux native aio. */
+
+static aio_context_t aio[MAX_TASKS];
+static int aio_file = -1;
+
+/* Reads something else, and has the kernel signal each read. */
+static void aio_signals(struct task *t)
+{
+	aio_context_t ctx = aio[t - t->s->task];
+	struct iocb cb[BATCH], *cbs[BATCH];
+	struct io_event events[BATCH];
+	char byte[BATCH];
+	int i, ret, got;
+
+	for (i = 0; i < BATCH; i++) {
+		cb[i] = (struct iocb){
+			.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = aio_file,
+			.aio_buf = (uintptr_t)&byte[i], .aio_nbytes = 1,
+			.aio_flags = IOCB_FLAG_RESFD, .aio_resfd = t->fd,
+		};
+		cbs[i] = &cb[i];
+	}
+	while (goes_on(t)) {
+		ret = RET(syscall(SYS_io_submit, ctx, (long)BATCH, cbs));
+		if (ret > 0)
+			record_done(t, (struct sum){ ret }, (struct sum){}, ret);
+		for (i = 0; ret == BATCH && i < BATCH; i += got > 0 ? got : 0)
+			got = RET(syscall(SYS_io_getevents, ctx, 1l, (long)BATCH, events, NULL));
+		task_check(t, ret == BATCH ? 8 : ret);
+	}
+}
+
+/* Each read by way of io_submit(), which sleeps. */
+static void aio_reads(struct task *t)
+{
+	aio_context_t ctx = aio[t - t->s->task];
+	struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = t->fd, .aio_nbytes = 8 };
+	struct iocb *cbs = &cb;
+	struct io_event event;
+	uint64_t value = 0;
+	int ret;
+
+	cb.aio_buf = (uintptr_t)&value;
+	while (goes_on(t)) {
+		ret = RET(syscall(SYS_io_submit, ctx, 1l, &cbs));
+		if (ret == 1) {
+			/* it is there */
+			while (syscall(SYS_io_getevents, ctx, 1l, 1l, &event, NULL) != 1)
+				;
+			ret = event.res;
+			if (ret == 8)
+				record_done(t, (struct sum){}, (struct sum){ value }, 1);
+		}
+		task_check(t, ret);
+	}
+}
+
+/* An aio poll says when to read. */
+static void aio_polls(struct task *t)
+{
+	aio_context_t ctx = aio[t - t->s->task];
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = t->fd, .aio_buf = POLLIN,
+	};
+	struct iocb *cbs = &cb;
+	struct io_event event;
+	bool under_way = false;
+	int ret;
+
+	while (goes_on(t)) {
+		if (!under_way && RET(syscall(SYS_io_submit, ctx, 1l, &cbs)) != 1)
+			task_fails(t, -EPROTO);
+		under_way = true;
+		ret = RET(syscall(SYS_io_getevents, ctx, 1l, 1l, &event, NULL));
+		if (ret == 1) {
+			under_way = false;
+			task_read(t, RWF_NOWAIT);
+		} else {
+			task_check(t, ret);
+		}
+	}
+	if (under_way) {
+		syscall(SYS_io_cancel, ctx, &cb, &event);
+		while (syscall(SYS_io_getevents, ctx, 1l, 1l, &event, NULL) != 1)
+			;
+	}
+}
+
+/* Descriptors that come and go. */
+
+#define FIRST_DUP	200
+#define NR_DUPS		8
+
+static void dups_and_closes(struct task *t)
+{
+	unsigned int i;
+
+	for (i = 0; goes_on(t); i++) {
+		close(FIRST_DUP + i % NR_DUPS);
+		if (i % 3)
+			sched_yield();
+		dup2(t->fd, FIRST_DUP + i % NR_DUPS);
+	}
+	for (i = 0; i < NR_DUPS; i++)
+		dup2(t->fd, FIRST_DUP + i);
+}
+
+static void prepare_dups(struct stress *s)
+{
+	int i;
+
+	for (i = 0; i < NR_DUPS; i++)
+		dup2(s->fd, FIRST_DUP + i);
+}
+
+static void close_dups(struct stress *s)
+{
+	int i;
+
+	for (i = 0; i < NR_DUPS; i++)
+		close(FIRST_DUP + i);
+}
+
+/* Their number may be taken away while they sleep. */
+static void uses_dups(struct task *t)
+{
+	unsigned int i;
+	ssize_t ret;
+
+	for (i = t - t->s->task; goes_on(t); i++) {
+		ret = t->side == PRODUCER ? task_write_fd(t, FIRST_DUP + i % NR_DUPS, t->amount) :
+					    task_read_fd(t, FIRST_DUP + i % NR_DUPS, 0);
+		if (ret == -EBADF)
+			sched_yield();
+		task_check(t, ret == -EBADF ? -EINTR : ret);
+	}
+}
+
+static void forks_and_writes(struct task *t)
+{
+	pid_t pid;
+
+	while (goes_on(t)) {
+		pid = fork();
+		if (!pid) {
+			task_write(t, t->amount);
+			_exit(0);
+		}
+		while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		if (pid < 0)
+			task_fails(t, -errno);
+	}
+}
+
+/* What happens to tasks. */
+
+static void send_signals(struct stress *s)
+{
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		syscall(SYS_tgkill, getpid(), s->task[dice(s, s->nr)].tid,
+			dice(s, 2) ? SIGUSR1 : SIGUSR2);
+		sched_yield();
+	}
+	usleep(100);
+}
+
+static bool can_be_killed(struct stress *s, struct task *t)
+{
+	return t->process && !t->done &&
+	       (!s->arg || sleeps_in(t->tid, t->side == PRODUCER ? SYS_write : SYS_read));
+}
+
+/* Another one takes its place. @arg: only one that is asleep in its call. */
+static void kill_one(struct stress *s)
+{
+	int i, from = dice(s, s->nr);
+	struct task *t;
+
+	usleep(200);
+	if (s->nr_doubts == MAX_DOUBTS)
+		return;
+	for (i = 0; i < s->nr; i++) {
+		t = &s->task[(from + i) % s->nr];
+		if (!can_be_killed(s, t))
+			continue;
+		kill(t->tid, SIGKILL);
+		if (waitpid(t->tid, NULL, 0) != t->tid)
+			s->trouble = true;
+		stress_bury(s, t);
+		if (!task_start(t))
+			s->trouble = true;
+		return;
+	}
+}
+
+/* The tests. */
+
+#define STRESS_SETUP(flags, start) do {					\
+	self->s = stress_new(flags, start);				\
+	ASSERT_NE(NULL, self->s);					\
+} while (0)
+
+/* A round leaves nothing behind, and what is mapped goes with the process. */
+#define NO_TEARDOWN(fixture)	FIXTURE_TEARDOWN(fixture) {}
+
+/* What is in it, what is added: who sleeps, and when. */
+struct kind {
+	int flags;
+	uint64_t start, amount[3];
+	bool both_ends;
+};
+
+static const struct kind counter_small = { 0, 0, { 1, 2, 3 } };
+/* writers sleep as well: each of these is too much for what the others leave */
+static const struct kind counter_huge = { 0, 0, { EFD_MAX, EFD_MAX - 1, 1ull << 63 }, true };
+static const struct kind semaphore_small = { EFD_SEMAPHORE, 0, { 1, 1, 2 } };
+/* so full that writers sleep */
+static const struct kind semaphore_tight = { EFD_SEMAPHORE, EFD_MAX - 3, { 1, 1, 2 }, true };
+
+FIXTURE(mix) { struct stress *s; };
+FIXTURE_VARIANT(mix) { const struct kind *kind; int flags; };
+#define MIX(name) \
+	FIXTURE_VARIANT_ADD(mix, name) { &name }; \
+	FIXTURE_VARIANT_ADD(mix, name##_nonblock) { &name, EFD_NONBLOCK }
+MIX(counter_small);
+MIX(counter_huge);
+MIX(semaphore_small);
+MIX(semaphore_tight);
+
+FIXTURE_SETUP(mix)
+{
+	STRESS_SETUP(variant->kind->flags | variant->flags, variant->kind->start);
+	/* a full semaphore has no bottom that readers could come to */
+	self->s->producers_first = variant->kind != &semaphore_tight;
+	self->s->consumers_first = variant->kind->both_ends;
+}
+
+NO_TEARDOWN(mix)
+
+static void add_writers(struct stress *s, const struct kind *kind, void (*main)(struct task *t))
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		stress_add(s, "writer", PRODUCER, main, kind->amount[i]);
+}
+
+static void add_readers(struct stress *s, int nr, void (*main)(struct task *t))
+{
+	while (nr--)
+		stress_add(s, "reader", CONSUMER, main, 0);
+}
+
+TEST_F(mix, readers_and_writers)
+{
+	add_writers(self->s, variant->kind, variant->kind->both_ends ? writes : writes_by_turns);
+	if (!variant->kind->both_ends)
+		stress_add(self->s, "writer of vectors", PRODUCER, writes_vectors, 1);
+	add_readers(self->s, 3, reads);
+	add_readers(self->s, 1, tries_to_read);
+	stress_add(self->s, "writer of nothing", BYSTANDER, writes_nothing, 0);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* poll and select say when: sleepers in poll only, and beside others in read. */
+TEST_F(mix, pollers)
+{
+	struct stress *s = self->s;
+
+	if (!(variant->flags & EFD_NONBLOCK)) {
+		add_readers(s, 2, reads);
+		add_writers(s, variant->kind, writes);
+	} else {
+		/* in amounts that fit whenever there is room */
+		bool huge = variant->kind == &counter_huge;
+
+		stress_add(s, "poller for room", PRODUCER, polls_and_writes, huge ? EFD_MAX : 1);
+		stress_add(s, "poller for room", PRODUCER, polls_and_writes, huge ? EFD_MAX : 1);
+	}
+	add_readers(s, 2, polls_and_reads);
+	add_readers(s, 1, selects_and_reads);
+	ASSERT_TRUE(stress_run(s));
+}
+
+/* Tasks that use it as a lock: no help from outside, at the end all have unlocked. */
+FIXTURE(lock) { struct stress *s; };
+FIXTURE_VARIANT(lock) { int flags; int tokens; };
+FIXTURE_VARIANT_ADD(lock, counter) { 0, 1 };
+FIXTURE_VARIANT_ADD(lock, semaphore) { EFD_SEMAPHORE, 1 };
+FIXTURE_VARIANT_ADD(lock, semaphore_of_three) { EFD_SEMAPHORE, 3 };
+
+FIXTURE_SETUP(lock)
+{
+	int i;
+
+	STRESS_SETUP(variant->flags, variant->tokens);
+	for (i = 0; i < 6; i++)
+		stress_add(self->s, "lock", PRODUCER, locks_and_unlocks, 1);
+}
+
+NO_TEARDOWN(lock)
+
+TEST_F(lock, is_never_lost)
+{
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+TEST_F(lock, while_nonblock_is_toggled)
+{
+	stress_add(self->s, "toggler", BYSTANDER, toggles_nonblock, 0);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+TEST_F(lock, with_signals)
+{
+	self->s->disturb = send_signals;
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* Sleepers to whom something happens. */
+FIXTURE(disturbed) { struct stress *s; };
+FIXTURE_VARIANT(disturbed) { const struct kind *kind; };
+FIXTURE_VARIANT_ADD(disturbed, counter_small) { &counter_small };
+FIXTURE_VARIANT_ADD(disturbed, counter_huge) { &counter_huge };
+FIXTURE_VARIANT_ADD(disturbed, semaphore_small) { &semaphore_small };
+FIXTURE_VARIANT_ADD(disturbed, semaphore_tight) { &semaphore_tight };
+
+FIXTURE_SETUP(disturbed)
+{
+	STRESS_SETUP(variant->kind->flags, variant->kind->start);
+	self->s->producers_first = variant->kind != &semaphore_tight;
+	self->s->consumers_first = variant->kind->both_ends;
+}
+
+NO_TEARDOWN(disturbed)
+
+TEST_F(disturbed, by_signals)
+{
+	add_writers(self->s, variant->kind, variant->kind->both_ends ? writes : writes_when_empty);
+	add_readers(self->s, 4, reads);
+	self->s->disturb = send_signals;
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* O_NONBLOCK comes and goes: whoever happens to sleep or not. */
+TEST_F(disturbed, by_nonblock_that_is_toggled)
+{
+	add_writers(self->s, variant->kind, writes);
+	add_readers(self->s, 3, reads);
+	stress_add(self->s, "toggler", BYSTANDER, toggles_nonblock, 0);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/*
+ * What a killed reader has taken is in its buffer, in shared memory. Of a killed writer it is
+ * not known whether its last write was done: the sum has to be right for one answer.
+ */
+static void add_processes(struct stress *s, const struct kind *kind)
+{
+	int i;
+
+	add_writers(s, kind, kind->both_ends ? writes : writes_when_empty);
+	add_readers(s, 3, reads);
+	for (i = 0; i < s->nr; i++)
+		s->task[i].process = true;
+	s->disturb = kill_one;
+	s->wants_kills = true;
+}
+
+TEST_F(disturbed, by_sudden_death)
+{
+	add_processes(self->s, variant->kind);
+	ASSERT_TRUE(stress_run(self->s));
+	EXPECT_LT(0u, self->s->kills);
+}
+
+TEST_F(disturbed, by_death_in_their_sleep)
+{
+	self->s->arg = 1;
+	add_processes(self->s, variant->kind);
+	ASSERT_TRUE(stress_run(self->s));
+	EXPECT_LT(0u, self->s->kills);
+}
+
+/* The number that is read from or written to may be closed meanwhile, by anybody. */
+FIXTURE(descriptors) { struct stress *s; };
+FIXTURE_VARIANT(descriptors) { int flags; };
+FIXTURE_VARIANT_ADD(descriptors, counter) { 0 };
+FIXTURE_VARIANT_ADD(descriptors, semaphore) { EFD_SEMAPHORE };
+
+FIXTURE_SETUP(descriptors)
+{
+	STRESS_SETUP(variant->flags, 0);
+}
+
+NO_TEARDOWN(descriptors)
+
+TEST_F(descriptors, that_come_and_go)
+{
+	self->s->prepare = prepare_dups;
+	self->s->clean = close_dups;
+	add_writers(self->s, &counter_small, uses_dups);
+	add_readers(self->s, 4, uses_dups);
+	stress_add(self->s, "closer", BYSTANDER, dups_and_closes, 0);
+	stress_add(self->s, "closer", BYSTANDER, dups_and_closes, 0);
+	stress_add(self->s, "forks", PRODUCER, forks_and_writes, 1);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* Every kind of epoll, and no event is missed. */
+FIXTURE(epoll) { struct stress *s; };
+FIXTURE_VARIANT(epoll) { int mode, flags; };
+FIXTURE_VARIANT_ADD(epoll, level) { 0 };
+FIXTURE_VARIANT_ADD(epoll, edge) { EPOLLET };
+FIXTURE_VARIANT_ADD(epoll, oneshot) { EPOLLONESHOT };
+FIXTURE_VARIANT_ADD(epoll, exclusive) { EPOLLEXCLUSIVE };
+FIXTURE_VARIANT_ADD(epoll, exclusive_edge) { EPOLLEXCLUSIVE | EPOLLET };
+FIXTURE_VARIANT_ADD(epoll, semaphore_level) { 0, EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(epoll, semaphore_edge) { EPOLLET, EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(epoll, semaphore_exclusive) { EPOLLEXCLUSIVE, EFD_SEMAPHORE };
+
+FIXTURE_SETUP(epoll)
+{
+	STRESS_SETUP(variant->flags, 0);
+	self->s->arg = variant->mode;
+	self->s->aux = -1;
+	stress_add(self->s, "writer", PRODUCER, writes_by_turns, 1);
+	stress_add(self->s, "writer", PRODUCER, writes_when_empty, 1);
+}
+
+NO_TEARDOWN(epoll)
+
+TEST_F(epoll, each_has_its_own)
+{
+	add_readers(self->s, 3, epolls_and_reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* "a blocked reader queued behind an EPOLLEXCLUSIVE waiter is not woken" */
+TEST_F(epoll, beside_sleepers)
+{
+	if ((variant->mode & EPOLLEXCLUSIVE) && !in_kallsyms("eventfd_serve_sleepers"))
+		SKIP(return, "this kernel does not wake sleepers behind an exclusive epoll");
+	add_readers(self->s, 2, epolls_and_reads);
+	add_readers(self->s, 2, reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* One for all of them. */
+FIXTURE(epolls) { struct stress *s; };
+FIXTURE_VARIANT(epolls) { int mode, flags; };
+FIXTURE_VARIANT_ADD(epolls, level) { 0 };
+FIXTURE_VARIANT_ADD(epolls, edge) { EPOLLET };
+FIXTURE_VARIANT_ADD(epolls, oneshot) { EPOLLONESHOT, EFD_SEMAPHORE };
+
+FIXTURE_SETUP(epolls)
+{
+	STRESS_SETUP(variant->flags, 0);
+	self->s->arg = variant->mode;
+	self->s->prepare = prepare_epoll;
+	self->s->clean = close_aux;
+}
+
+NO_TEARDOWN(epolls)
+
+TEST_F(epolls, many_wait_for_one)
+{
+	stress_add(self->s, "writer", PRODUCER, writes_by_turns, 1);
+	stress_add(self->s, "writer", PRODUCER, writes_when_empty, 1);
+	add_readers(self->s, 3, epolls_and_reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* Requests instead of calls. */
+FIXTURE(uring) { struct stress *s; };
+FIXTURE_VARIANT(uring) { const struct kind *kind; };
+FIXTURE_VARIANT_ADD(uring, counter_small) { &counter_small };
+FIXTURE_VARIANT_ADD(uring, counter_huge) { &counter_huge };
+FIXTURE_VARIANT_ADD(uring, semaphore_small) { &semaphore_small };
+
+FIXTURE_SETUP(uring)
+{
+	int i;
+
+	STRESS_SETUP(variant->kind->flags, variant->kind->start);
+	self->s->consumers_first = variant->kind->both_ends;
+	for (i = 0; i < 8; i++)
+		URING_SETUP(&rings[i], 0);
+}
+
+NO_TEARDOWN(uring)
+
+TEST_F(uring, reads_and_writes)
+{
+	/* what fits whenever poll says that there is room */
+	uint64_t amount = variant->kind == &counter_huge ? EFD_MAX : 1;
+
+	stress_add(self->s, "ring that writes", PRODUCER, urings, amount);
+	stress_add(self->s, "ring that writes", PRODUCER, urings, amount);
+	add_readers(self->s, 2, urings);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+TEST_F(uring, beside_sleepers)
+{
+	uint64_t amount = variant->kind == &counter_huge ? EFD_MAX : 1;
+
+	stress_add(self->s, "ring that writes", PRODUCER, urings, amount);
+	stress_add(self->s, "writer", PRODUCER, writes, amount);
+	add_readers(self->s, 1, urings);
+	add_readers(self->s, 2, reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+FIXTURE(aio) { struct stress *s; };
+FIXTURE_VARIANT(aio) { int flags; };
+FIXTURE_VARIANT_ADD(aio, counter) { 0 };
+FIXTURE_VARIANT_ADD(aio, semaphore) { EFD_SEMAPHORE };
+
+FIXTURE_SETUP(aio)
+{
+	int i;
+
+	STRESS_SETUP(variant->flags, 0);
+	for (i = 0; i < 8; i++)
+		if (syscall(SYS_io_setup, 2 * BATCH, &aio[i]))
+			SKIP(return, "no aio here");
+	aio_file = memfd_create("stress_test", MFD_CLOEXEC);
+	ASSERT_EQ(BATCH, write(aio_file, "01234567", BATCH));
+}
+
+NO_TEARDOWN(aio)
+
+TEST_F(aio, signals_reads_and_polls)
+{
+	stress_add(self->s, "aio signals", PRODUCER, aio_signals, 1);
+	stress_add(self->s, "aio signals", PRODUCER, aio_signals, 1);
+	add_readers(self->s, 1, aio_reads);
+	add_readers(self->s, 2, aio_polls);
+	add_readers(self->s, 1, reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* Signals of the kernel. */
+FIXTURE(kernel) { struct stress *s; };
+FIXTURE_VARIANT(kernel) { int flags; };
+FIXTURE_VARIANT_ADD(kernel, counter) { 0 };
+FIXTURE_VARIANT_ADD(kernel, semaphore) { EFD_SEMAPHORE };
+
+FIXTURE_SETUP(kernel)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/efd_storm.ko", dir("MODULES", "/modules"));
+	if (access(path, R_OK) || geteuid())
+		SKIP(return, "needs root and %s", path);
+	unload("efd_storm");
+	unload("efd_listen");
+	STRESS_SETUP(variant->flags, 0);
+	self->s->arg = EPOLLET;
+	self->s->aux = -1;
+}
+
+FIXTURE_TEARDOWN(kernel)
+{
+	unload("efd_storm");
+	unload("efd_listen");
+}
+
+static uint64_t number(const char *module, const char *name)
+{
+	return strtoull(param(module, name), NULL, 10);
+}
+
+static void start_storm(struct stress *s)
+{
+	if (load("efd_storm", "pid=%d efd=%d period=%d", getpid(), s->fd, 50 << s->round % 4))
+		s->trouble = true;
+}
+
+static void stop_storm(struct stress *s)
+{
+	FILE *f = param_open("efd_storm", "stop", "w");
+
+	if (!f || fputs("now", f) < 0 || fclose(f))
+		s->trouble = true;
+	s->added = number("efd_storm", "interrupt") + number("efd_storm", "softirq") +
+		   number("efd_storm", "thread");
+}
+
+static void clean_storm(struct stress *s)
+{
+	if (unload("efd_storm"))
+		s->trouble = true;
+}
+
+/* From a hard interrupt, a softirq and a thread at once, and from user space as well. */
+TEST_F(kernel, signals_from_everywhere)
+{
+	self->s->prepare = start_storm;
+	self->s->stop = stop_storm;
+	self->s->clean = clean_storm;
+	stress_add(self->s, "writer", PRODUCER, writes_when_empty, 1);
+	add_readers(self->s, 3, reads);
+	add_readers(self->s, 1, polls_and_reads);
+	add_readers(self->s, 1, epolls_and_reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+#define NEST	3
+
+/* What is done to the other one calls a callback each time, which signals ours NEST times. */
+static void changes_the_other(struct task *t)
+{
+	uint64_t value;
+
+	while (goes_on(t)) {
+		task_check(t, efd_write(t->s->aux, 1));
+		efd_read(t->s->aux, &value);
+	}
+}
+
+static void start_nesting(struct stress *s)
+{
+	s->aux = efd_create(0, EFD_NONBLOCK);
+	if (load("efd_listen", "pid=%d efd=%d keep=1 nest=%d nests=4294967295 to=%d", getpid(),
+		 s->aux, NEST, s->fd))
+		s->trouble = true;
+}
+
+static void stop_nesting(struct stress *s)
+{
+	FILE *f;
+
+	if (!eventually(!s->left[PRODUCER]))
+		return;
+	f = param_open("efd_listen", "left", "w");
+	if (!f || fputs("now", f) < 0 || fclose(f))
+		s->trouble = true;
+	s->added = number("efd_listen", "wakeups") * NEST;
+}
+
+static void clean_nesting(struct stress *s)
+{
+	if (unload("efd_listen"))
+		s->trouble = true;
+	close(s->aux);
+}
+
+/* "a signal from inside a wakeup is dropped": it is put off, and none is lost. */
+TEST_F(kernel, signals_inside_wakeups)
+{
+	if (!in_kallsyms("eventfd_deliver"))
+		SKIP(return, "this kernel drops a signal from inside a wakeup");
+	self->s->prepare = start_nesting;
+	self->s->stop = stop_nesting;
+	self->s->clean = clean_nesting;
+	stress_add(self->s, "writer to another", PRODUCER, changes_the_other, 1);
+	stress_add(self->s, "writer to another", PRODUCER, changes_the_other, 1);
+	add_readers(self->s, 3, reads);
+	add_readers(self->s, 1, polls_and_reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+TEST_HARNESS_MAIN
