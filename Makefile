@@ -3,7 +3,7 @@
 include kernel.mk
 
 KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
-	 SEEDS START BEYOND TWICE SHOW KEEP MOST
+	 SEEDS START BEYOND TWICE SHOW KEEP MOST SECONDS SEED AGAIN LIMIT
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -73,6 +73,12 @@ model:
 diff-fuzz:
 	@scripts/diff-fuzz
 
+trinity:
+	@scripts/trinity
+
+full:
+	@scripts/full
+
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel \
-	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model diff-fuzz clean \
+	samples image check bisect apply test bench bench-determinism bench-cross bench-alternatives model diff-fuzz trinity full clean \
 	distclean
