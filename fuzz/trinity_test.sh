@@ -48,17 +48,17 @@ while read -r now _ < /proc/uptime && [ "${now%.*}" -lt $end ]; do
 	[ $left -lt 30 ] || left=30
 	# shellcheck disable=SC2086 # words
 	echo "cd /tmp/trinity && exec timeout -k 5 -s INT $left trinity -q -l off -C 8 -a 64 -s $((seed + rounds)) \
-		--enable-fds=eventfd,epoll,pipes,timerfd $calls" > /tmp/trinity.cmd
-	su nobody -s /bin/sh -c '. /tmp/trinity.cmd' < /dev/null > /tmp/trinity.out 2>&1
-	cat /tmp/trinity.out >> /tmp/trinity.all
-	tail -3 /tmp/trinity.out | tr -d '\033' | sed 's/^/# /'
+		--enable-fds=eventfd,epoll,pipes,timerfd $calls" > /tmp/calls.cmd
+	su nobody -s /bin/sh -c '. /tmp/calls.cmd' < /dev/null > /tmp/calls.out 2>&1
+	cat /tmp/calls.out >> /tmp/calls.all
+	tail -3 /tmp/calls.out | tr -d '\033' | sed 's/^/# /'
 	killall -9 trinity 2> /dev/null
 	rm -rf /tmp/trinity/*
 done
 kill $reader 2> /dev/null
 
 # Every round says at its end what it has done, and now and then before.
-calls=$(tr '\r' '\n' < /tmp/trinity.all | awk '
+calls=$(tr '\r' '\n' < /tmp/calls.all | awk '
 	/Ran [0-9]+ syscalls/ { for (i = 1; i < NF; i++) if ($i == "Ran") n += $(i + 1); last = 0; next }
 	/[0-9]+ iterations/ { for (i = 2; i <= NF; i++) if ($i ~ /^iterations/) last = $(i - 1) }
 	END { print n + last }')
@@ -68,6 +68,6 @@ if [ "${calls:-0}" -gt $((10 * seconds)) ]; then
 	exit
 fi
 echo '# too few: what trinity says'
-tail -20 /tmp/trinity.all | tr '\r' '\n' | tr -d '\033' | sed 's/^/# /'
+tail -20 /tmp/calls.all | tr '\r' '\n' | tr -d '\033' | sed 's/^/# /'
 echo 'not ok 1 trinity.calls'
 exit 1
