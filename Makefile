@@ -3,7 +3,7 @@
 include kernel.mk
 
 KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
-	 SECONDS SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS
+	 SECONDS SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS SEED LIMIT
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -85,7 +85,13 @@ stress: build
 diff-fuzz:
 	@scripts/diff-fuzz
 
+trinity:
+	@scripts/trinity
+
+full:
+	@scripts/full
+
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz coverage mutants clean \
+	stress diff-fuzz trinity coverage mutants full clean \
 	distclean

@@ -130,6 +130,18 @@ auto)
 	fi ;;
 esac
 
+# QEMU's emulated TSC is the host's, unless it counts instructions. A guest measures its
+# rate against a timer, which goes wrong when the host is busy: its clock is then too fast or
+# too slow, or only ticks. A host that is a guest itself knows the rate, and shows it.
+tsc_khz()
+{
+	awk -F'[ \t]*: *' '
+		/^flags/ { ok = / constant_tsc / && / hypervisor / && !/ aperfmperf / }
+		/^cpu MHz/ { split($2, mhz, "."); khz = mhz[1] substr(mhz[2] "000", 1, 3) }
+		/^$/ { exit }
+		END { if (ok && khz > 100000) print khz }' /proc/cpuinfo 2>/dev/null || :
+}
+
 # command_: sets cmd to what is to be run
 command_()
 {
@@ -137,7 +149,7 @@ command_()
 	# a busy host may keep TCG from delivering the timer while the kernel looks
 	# QEMU keeps emulated TSCs in step; the kernel would doubt it, and be left with
 	# a clock that only ticks.
-	[ "$accel" = kvm ] || line+=" no_timer_check tsc=reliable"
+	[ "$accel" = kvm ] || line+=" no_timer_check tsc=reliable${khz:+ tsc_early_khz=$khz}"
 	[ -z "$pattern" ] || line+=" eventfd.test=$pattern"
 	cmd=("$qemu" -name "eventfd-$$" "${machine[@]}" -accel "$accel")
 	[ "$accel" = tcg ] || cmd+=(-cpu host)
@@ -161,6 +173,7 @@ typed()
 	echo "${text% }"
 }
 
+khz=$(tsc_khz)
 command_
 if [ -n "$print" ]; then
 	typed "${cmd[@]}"

@@ -90,6 +90,7 @@ else
 	TREE=$O/tree/$BASE_ID-series RUN=$O/run
 fi
 OBJ=$TREE/obj-$CONFIG
+[ "$CONFIG" = base ] || RUN+=-$CONFIG
 
 # is_kernel_tree DIR, or an end with a clear line
 is_kernel_tree()

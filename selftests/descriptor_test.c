@@ -220,7 +220,7 @@ TEST_F(descriptor, ids_stay_unique)
 		ASSERT_GE(fd[i], 0);
 		ASSERT_TRUE(fdinfo(fd[i], &info[i]));
 	}
-	for (round = 0; round < 50; round++) {
+	for (round = 0; round < 20; round++) {
 		i = round * 5 % FEW;
 		ASSERT_EQ(0, close(fd[i]));
 		fd[i] = efd_create(0, variant->flags);
