@@ -18,12 +18,17 @@ static const struct knob {
 } knobs[] = {
 	{ DEBUGFS "failslab/ignore-gfp-wait", "N" },
 	{ DEBUGFS "failslab/verbose", "0" },
+	/* for tasks that ask for it: all_fail() */
+	{ DEBUGFS "failslab/task-filter", "Y" },
+	{ DEBUGFS "failslab/times", "-1" },
+	{ DEBUGFS "failslab/probability", "100" },
 	{ DEBUGFS "fail_page_alloc/min-order", "20" },
 	{ DEBUGFS "fail_usercopy/verbose", "0" },
 };
 
 struct faults {
 	int nth;	/* /proc/thread-self/fail-nth */
+	int all;	/* and make-it-fail: open, as to open takes memory */
 	char old[ARRAY_SIZE(knobs)][16];
 };
 
@@ -51,7 +56,8 @@ static bool faults_begin(struct faults *f)
 	size_t i;
 
 	f->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (f->nth < 0)
+	f->all = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
+	if (f->nth < 0 || f->all < 0)
 		return false;
 	for (i = 0; i < ARRAY_SIZE(knobs); i++)
 		if (!get_text(knobs[i].path, f->old[i], sizeof(f->old[i])) ||
@@ -87,6 +93,12 @@ static bool disarm(struct faults *f)
 	while (pwrite(f->nth, "0", 1, 0) != 1)
 		;
 	return n > 0 && atoi(text) == 0;
+}
+
+/* From here on, every allocation of this task fails that may; or none. */
+static bool all_fail(struct faults *f, bool fail)
+{
+	return pwrite(f->all, fail ? "1" : "0", 1, 0) == 1;
 }
 
 #define MOST	1000
@@ -153,7 +165,7 @@ static int create_timerfd(int flags)
 	return RET(timerfd_create(CLOCK_MONOTONIC, flags));
 }
 
-/* "ENOMEM as usual": as a timerfd, which is made of as much. */
+/* "ENOMEM if there is no memory for the context, the file": as a timerfd, made of as much. */
 TEST_F(memory, each_allocation_of_create_can_fail)
 {
 	int usual = failures(_metadata, &self->faults, create_timerfd, 0), nr;
@@ -215,46 +227,60 @@ TEST_F(memory, table_of_descriptors_cannot_grow)
 	EXPECT_LT(nr, more);
 }
 
-/*
- * The id in fdinfo is given when first looked at, and one fault cannot take it away: what fails is
- * the buffer that is filled, and the copy to user space. Many, as only now and then, first with
- * the 63rd, an id needs memory.
- */
-#define NR_SHOWN	70
+#define NR_IDS	200
 
-TEST_F_TIMEOUT(memory, first_look_at_the_id_does_not_fail, 120)
+/* The id that @info shows, or -errno. */
+static int shown_id(int info)
 {
-	char path[64], text[256];
-	int i, n, fd, info, id, hits = 0;
-	const char *at;
-	ssize_t ret;
-	bool hit;
+	char text[256] = "";
+	ssize_t ret = RET(pread(info, text, sizeof(text) - 1, 0));
+	const char *at = strstr(text, "eventfd-id:");
+	int id;
 
-	for (i = 0; i < NR_SHOWN; i++) {
-		fd = efd_create(0, variant->flags);
-		ASSERT_LE(0, fd);
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-		info = open(path, O_RDONLY | O_CLOEXEC);
-		ASSERT_LE(0, info);
-		hit = true;
-		for (n = 1; hit && n < MOST; n++) {
-			memset(text, 0, sizeof(text));
-			ASSERT_TRUE(arm(&self->faults, n));
-			ret = RET(pread(info, text, sizeof(text) - 1, 0));
-			hit = disarm(&self->faults);
-			hits += hit;
-			if (ret < 0) {
-				ASSERT_TRUE(hit);
-				ASSERT_TRUE(ret == -ENOMEM || ret == -EFAULT);
-				continue;
-			}
-			at = strstr(text, "eventfd-id:") ?: "";
-			ASSERT_EQ(1, sscanf(at, "eventfd-id: %d", &id));
-			ASSERT_LE(0, id);
-		}
-		close(info);
+	if (ret < 0)
+		return ret;
+	return at && sscanf(at, "eventfd-id: %d", &id) == 1 ? id : -ENOMSG;
+}
+
+/*
+ * "That first look does not fail for lack of memory": many, as only now and then, first with the
+ * 63rd, an id needs some. While every allocation of this task fails there is none for the text
+ * either: that is from a look before, when another eventfd had this number.
+ */
+TEST_F(memory, first_look_at_the_id_does_not_fail)
+{
+	int seen = efd_create(0, variant->flags), fd[NR_IDS], number, info, i, id;
+	char path[64];
+
+	ASSERT_LE(0, seen);
+	number = dup(seen);
+	ASSERT_LE(0, number);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", number);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, info);
+	ASSERT_LE(0, shown_id(info));
+	for (i = 0; i < NR_IDS; i++) {
+		fd[i] = efd_create(0, variant->flags);
+		ASSERT_LE(0, fd[i]);
 	}
-	EXPECT_LT(0, hits);
+
+	for (i = 0; i < NR_IDS; i++) {
+		ASSERT_EQ(number, dup2(fd[i], number));
+		ASSERT_TRUE(all_fail(&self->faults, true));
+		id = shown_id(info);
+		ASSERT_TRUE(all_fail(&self->faults, false));
+		ASSERT_LE(0, id);
+	}
+	/* and there was none, all the while */
+	ASSERT_TRUE(all_fail(&self->faults, true));
+	i = efd_create(0, variant->flags);
+	ASSERT_TRUE(all_fail(&self->faults, false));
+	EXPECT_EQ(-ENOMEM, i);
+	for (i = 0; i < NR_IDS; i++)
+		close(fd[i]);
+	close(info);
+	close(number);
+	close(seen);
 }
 
 /* What is left, one by one in a semaphore. */

@@ -461,9 +461,9 @@ static inline void stress_show(struct stress *s, const char *what)
 			call[0] = 0;
 		if (f)
 			fclose(f);
-		call[strcspn(call, " \n")] = 0;
-		stress_log("%s (task %d, amount %#llx): state %c, system call %s, after %llu", t->name,
-			   i, (unsigned long long)t->amount, task_status(t->tid).state, call,
+		call[strcspn(call, "\n ")] = 0;
+		stress_log("%s (task %d, amount %#llx): state %c, system call %s, after %llu",
+			   t->name, i, (unsigned long long)t->amount, task_status(t->tid).state, call,
 			   (unsigned long long)record_now(t)->ops);
 	}
 }

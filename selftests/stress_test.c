@@ -879,7 +879,7 @@ static void clean_nesting(struct stress *s)
 	close(s->aux);
 }
 
-/* "a signal from inside a wakeup is dropped": it is put off, and none is lost. */
+/* "Each of them counts, however many there are": they are put off, and none is lost. */
 TEST_F(kernel, signals_inside_wakeups)
 {
 	if (!in_kallsyms("eventfd_deliver"))
