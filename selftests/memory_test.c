@@ -66,11 +66,12 @@ static bool faults_begin(struct faults *f)
 	return true;
 }
 
+/* The other way around: what makes things fail goes first. */
 static void faults_end(struct faults *f)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(knobs); i++)
+	for (i = ARRAY_SIZE(knobs); i-- > 0;)
 		if (f->old[i][0])
 			put_text(knobs[i].path, f->old[i]);
 }
