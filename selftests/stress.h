@@ -462,9 +462,9 @@ static inline void stress_show(struct stress *s, const char *what)
 		if (f)
 			fclose(f);
 		call[strcspn(call, "\n ")] = 0;
-		stress_log("%s (task %d, amount %#llx): state %c, system call %s, after %llu",
-			   t->name, i, (unsigned long long)t->amount, task_status(t->tid).state, call,
-			   (unsigned long long)record_now(t)->ops);
+		stress_log("%s (task %d, amount %#llx): state %c, call %s, after %llu",
+			   t->name, i, (unsigned long long)t->amount, task_status(t->tid).state,
+			   call, (unsigned long long)record_now(t)->ops);
 	}
 }
 
