@@ -396,13 +396,13 @@ static void watch(void)
 	close(fd);
 }
 
-/* G: ids are for those who are looked at. Of three: what ended before may free one late. */
+/* G: ids are for those who are looked at. Mostly: what ended before may free some late. */
 static void look_at_ids(void)
 {
 	int i, first, second, of_first, of_second, created = 0;
 	bool same = false, other = false;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 9; i++) {
 		first = with_count(0, 0);
 		second = with_count(0, 0);
 		of_second = id_of(second);
@@ -414,7 +414,7 @@ static void look_at_ids(void)
 		close(second);
 	}
 	say("ids = %s%s\n", same ? "the same" : "two", other ? " and another" : "");
-	say_beyond("ids = in the order of %s\n", created > 1 ? "creation" : "looking");
+	say_beyond("ids = in the order of %s\n", created > 4 ? "creation" : "looking");
 }
 
 void op_beyond(void)
