@@ -1051,4 +1051,47 @@ TEST_F(crowd, hammered_count_is_conserved)
 	EXPECT_EQ(0, m.errors);
 }
 
+struct late_write {
+	atomic_int there;
+	int spins;
+};
+
+static void worker_late_write(struct worker *w)
+{
+	struct late_write *late = w->arg;
+	volatile int i;
+
+	late->there++;
+	while (late->there < 2)
+		;
+	for (i = 0; i < late->spins; i++)
+		;
+	w->ret = efd_write(w->fd, 1);
+}
+
+/*
+ * "Every write wakes all pollers with EPOLLIN": also one that comes while poll is on its way to
+ * sleep. Each round the write comes a little later.
+ */
+TEST(does_not_miss_a_write_on_its_way_to_sleep)
+{
+	int round;
+
+	for (round = 0; round < 300; round++) {
+		struct late_write late = { .spins = round * 4 };
+		int fd = efd_create(0, 0);
+		struct worker w = { .fd = fd, .arg = &late };
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+		ASSERT_GE(fd, 0);
+		ASSERT_TRUE(worker_start(&w, worker_late_write));
+		while (late.there < 1)
+			;
+		late.there++;
+		ASSERT_EQ(1, RET(poll(&pfd, 1, WAIT_MS))) TH_LOG("round %d", round);
+		ASSERT_TRUE(worker_join(&w));
+		close(fd);
+	}
+}
+
 TEST_HARNESS_MAIN
