@@ -1059,13 +1059,13 @@ struct late_write {
 static void worker_late_write(struct worker *w)
 {
 	struct late_write *late = w->arg;
-	volatile int i;
+	int i;
 
 	late->there++;
 	while (late->there < 2)
 		;
 	for (i = 0; i < late->spins; i++)
-		;
+		atomic_signal_fence(memory_order_seq_cst);
 	w->ret = efd_write(w->fd, 1);
 }
 
