@@ -29,6 +29,7 @@ const char *cost_unit = "ns";
 static const struct bench_case *const groups[] = {
 	floor_cases, single_cases, task_cases, herd_cases, kernel_cases, memory_cases,
 };
+
 #define GROUPS (int)(sizeof(groups) / sizeof(*groups))
 
 void row(const char *name, const char *unit, double value)

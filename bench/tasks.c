@@ -74,7 +74,8 @@ static void await_turn(uint32_t *turn, uint32_t value)
 /* Yardstick: the same with a word of shared memory. It has no descriptor. */
 static void bench_pingpong_futex(const struct bench_case *c)
 {
-	uint32_t *turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint32_t *turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (turn == MAP_FAILED)
 		err(1, "mmap");

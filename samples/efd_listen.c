@@ -23,7 +23,6 @@
  */
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/version.h>
 
 #include "find_eventfd.h"
 
@@ -65,22 +64,6 @@ static wait_queue_head_t *queue;
 static wait_queue_entry_t entry, echo_entry;
 static bool attached;
 
-/* Before 6.8 both forms took a count. */
-static void signal_once(struct eventfd_ctx *ctx)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-	if (mask)
-		eventfd_signal_mask(ctx, 1, (__force __poll_t)mask);
-	else
-		eventfd_signal(ctx, 1);
-#else
-	if (mask)
-		eventfd_signal_mask(ctx, (__force __poll_t)mask);
-	else
-		eventfd_signal(ctx);
-#endif
-}
-
 /* Called under the lock of the wait queue, which covers all that it touches. */
 static int efd_listen_wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
@@ -95,7 +78,7 @@ static int efd_listen_wake(wait_queue_entry_t *wait, unsigned int mode, int sync
 		taken += count;
 	}
 	for (i = 0; i < nest && wakeups <= nests; i++)
-		signal_once(other.ctx ?: found.ctx);
+		signal_once(other.ctx ?: found.ctx, (__force __poll_t)mask);
 	return exclusive || priority;
 }
 
@@ -103,7 +86,7 @@ static int efd_listen_wake(wait_queue_entry_t *wait, unsigned int mode, int sync
 static int efd_listen_echo(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	if (!echoes++)
-		signal_once(found.ctx);
+		signal_once(found.ctx, (__force __poll_t)mask);
 	return 0;
 }
 

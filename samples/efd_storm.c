@@ -15,7 +15,6 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/timer.h>
-#include <linux/version.h>
 
 #include "find_eventfd.h"
 
@@ -45,13 +44,8 @@ static void give(unsigned long *given)
 {
 	unsigned int i;
 
-	for (i = 0; i < batch; i++) {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-		eventfd_signal(found.ctx, 1);
-#else
-		eventfd_signal(found.ctx);
-#endif
-	}
+	for (i = 0; i < batch; i++)
+		signal_once(found.ctx, 0);
 	*given += batch;
 }
 

@@ -7,6 +7,7 @@
 #include <linux/file.h>
 #include <linux/pid.h>
 #include <linux/sched/task.h>
+#include <linux/version.h>
 
 /*
  * Finds the eventfd behind a descriptor of another process.
@@ -61,6 +62,22 @@ static int find_eventfd(pid_t nr, unsigned int fd, struct found_eventfd *found)
 		return PTR_ERR(found->ctx);
 	}
 	return 0;
+}
+
+/* One signal. Before 6.8 both forms took a count. */
+static inline void signal_once(struct eventfd_ctx *ctx, __poll_t mask)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	if (mask)
+		eventfd_signal_mask(ctx, 1, mask);
+	else
+		eventfd_signal(ctx, 1);
+#else
+	if (mask)
+		eventfd_signal_mask(ctx, mask);
+	else
+		eventfd_signal(ctx);
+#endif
 }
 
 #endif /* FIND_EVENTFD_H */

@@ -313,7 +313,8 @@ TEST_F(inline, pwritev2_nowait_answers_as_writev)
 	ASSERT_NE(MAP_FAILED, hole);
 	ASSERT_EQ(0, munmap(hole + 4096, 4096));
 	ASSERT_EQ(8, efd_write(other, 3));
-	ASSERT_EQ(8, RET(pwritev2(self->fd, &(struct iovec){ (uint64_t[]){ 3 }, 8 }, 1, -1, RWF_NOWAIT)));
+	ASSERT_EQ(8, RET(pwritev2(self->fd, &(struct iovec){ (uint64_t[]){ 3 }, 8 }, 1, -1,
+				  RWF_NOWAIT)));
 	for (i = 0; i < ARRAY_SIZE(shape); i++) {
 		EXPECT_EQ(RET(writev(other, shape[i], 2)),
 			  RET(pwritev2(self->fd, shape[i], 2, -1, RWF_NOWAIT)))

@@ -126,7 +126,8 @@ TEST(descriptor_limit)
 
 	ASSERT_GE(fd, 0);
 	close(fd);
-	limit.rlim_cur = limit.rlim_max = fd;
+	limit.rlim_max = fd;
+	limit.rlim_cur = fd;
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	EXPECT_EQ(-EMFILE, efd_create(0, 0));
 }
