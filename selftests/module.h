@@ -49,7 +49,7 @@ static inline FILE *param_open(const char *module, const char *name, const char 
 static inline const char *param(const char *module, const char *name)
 {
 	FILE *f = param_open(module, name, "r");
-	static char line[64];
+	static char line[512];
 
 	if (!f)
 		return "(absent)";
