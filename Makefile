@@ -88,10 +88,13 @@ diff-fuzz:
 trinity:
 	@scripts/trinity
 
+consumers: doctor
+	@scripts/consumers
+
 full:
 	@scripts/full
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz trinity coverage mutants full clean \
+	stress diff-fuzz trinity coverage mutants consumers full clean \
 	distclean

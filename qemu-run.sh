@@ -26,6 +26,8 @@ usage()
 	                        rw, create.global.old_call, counter.initial_value, '*cloexec*'
 	  --beyond FILE         names the tests that this kernel must fail, for scripts/verdict,
 	                        whose --help explains; without --test, all of them
+	  --cpu MODEL           of the guest, as QEMU calls it; its default, or the host's under KVM
+	  --device DEVICE       one more in the guest, as QEMU's -device; may be repeated
 	  --append 'ARGS'       more for the kernel command line; where given twice, both count
 	  --shell               an interactive busybox on this terminal instead of the tests;
 	                        exit ends it, as does Ctrl-A X
@@ -60,10 +62,10 @@ die()
 }
 
 accel=${ACCEL:-auto} auto='' cpus=${CPUS:-2} mem=${MEM:-256} timeout=${TIMEOUT:-300} pattern=${TEST:-}
-out=${O:-$here/build}/run append='' beyond='' mode=test print='' files=()
+out=${O:-$here/build}/run append='' beyond='' cpu='' devices=() mode=test print='' files=()
 while [ $# -gt 0 ]; do
 	case $1 in
-	--accel|--cpus|--mem|--timeout|--out|--test|--beyond|--append)
+	--accel|--cpus|--mem|--timeout|--out|--test|--beyond|--append|--cpu|--device)
 		[ $# -gt 1 ] || die 2 "$1 wants a value" "see qemu-run.sh --help" ;;&
 	--accel) accel=$2; shift ;;
 	--cpus) cpus=$2; shift ;;
@@ -72,6 +74,8 @@ while [ $# -gt 0 ]; do
 	--out) out=$2; shift ;;
 	--test) pattern=$2; shift ;;
 	--beyond) beyond=$2; shift ;;
+	--cpu) cpu=$2; shift ;;
+	--device) devices+=(-device "$2"); shift ;;
 	--append) append="${append:+$append }$2"; shift ;;
 	--shell) mode=shell ;;
 	--gdb) mode=gdb ;;
@@ -152,8 +156,9 @@ command_()
 	[ "$accel" = kvm ] || line+=" no_timer_check tsc=reliable${khz:+ tsc_early_khz=$khz}"
 	[ -z "$pattern" ] || line+=" eventfd.test=$pattern"
 	cmd=("$qemu" -name "eventfd-$$" "${machine[@]}" -accel "$accel")
-	[ "$accel" = tcg ] || cmd+=(-cpu host)
-	cmd+=(-m "$mem" -no-user-config -nodefaults -display none -no-reboot)
+	[ "$accel" = tcg ] || : "${cpu:=host}"
+	[ -z "$cpu" ] || cmd+=(-cpu "$cpu")
+	cmd+=(-m "$mem" -no-user-config -nodefaults -display none -no-reboot "${devices[@]}")
 	case $mode in
 	shell) line+=" eventfd.shell"; cmd+=(-serial mon:stdio) ;;
 	gdb) line+=" nokaslr"; cmd+=(-S -s -serial "file:$out/console.log" -serial stdio) ;;

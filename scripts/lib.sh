@@ -126,8 +126,10 @@ x86_64) KARCH=x86_64 IMAGE=arch/x86/boot/bzImage ;;
 *) die 2 "ARCH=$ARCH is not supported" "supported: x86_64" ;;
 esac
 
-# noted KEY: the words in the lines "# KEY: ..." of the configuration's fragment
-noted() { sed -n "s/^# $1: //p" "$TOP/kernel-config/$CONFIG.config" 2>/dev/null || :; }
+# the fragments of CONFIG, which are joined by a plus, on top of base
+fragments() { tr + '\n' <<< "$CONFIG" | sed "/^base\$/d; s,.*,$TOP/kernel-config/&.config,"; }
+# noted KEY: the words in the lines "# KEY: ..." of the configuration's fragments
+noted() { fragments | xargs -r sed -n "s/^# $1: //p" 2>/dev/null || :; }
 
 # kmake ARGS...: make in the current tree, out of tree.
 kmake()
