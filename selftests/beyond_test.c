@@ -1158,6 +1158,62 @@ TEST_F(overtaken, goes_before_who_has_not_lost)
 }
 
 /*
+ * A count that goes over the border of 32 bits and back, all the time: a semaphore can, as a
+ * read takes but one. Where it takes two loads to read it, they have to belong together.
+ */
+#define TORN_MS		300
+
+FIXTURE(torn) { int fd; struct worker w; _Atomic bool enough; };
+
+FIXTURE_SETUP(torn)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "takes two processors");
+	self->fd = efd_create(UINT32_MAX, EFD_SEMAPHORE | EFD_NONBLOCK);
+	ASSERT_GE(self->fd, 0);
+	self->w.fd = self->fd;
+	self->w.arg = &self->enough;
+}
+
+FIXTURE_TEARDOWN(torn)
+{
+	close(self->fd);
+}
+
+static void worker_to_and_fro(struct worker *w)
+{
+	_Atomic bool *enough = w->arg;
+	uint64_t value;
+
+	do {
+		w->ret = efd_write(w->fd, 1);
+		if (w->ret == 8)
+			w->ret = efd_read(w->fd, &value);
+		w->value++;
+	} while (w->ret == 8 && !*enough);
+}
+
+/*
+ * "poll reads the counter in two halves and can see 0 while it goes from 0xffffffff to
+ * 0x100000000"
+ */
+TEST_F(torn, poll_sees_the_whole)
+{
+	uint64_t end = now_ms() + TORN_MS, polls = 0, nothing = 0;
+
+	ASSERT_TRUE(worker_start(&self->w, worker_to_and_fro));
+	do {
+		nothing += efd_events(self->fd, POLLIN | POLLOUT) != (POLLIN | POLLOUT);
+	} while (++polls % 64 || now_ms() < end);
+	self->enough = true;
+	ASSERT_TRUE(worker_join(&self->w));
+	EXPECT_EQ(8, self->w.ret);
+	EXPECT_EQ(0u, nothing)
+		TH_LOG("in %llu polls, %llu times over the border",
+		       (unsigned long long)polls, (unsigned long long)self->w.value);
+}
+
+/*
  * All of it at once: what was written was read or is left, and everybody ends.
  */
 #define MIX_READERS	3
