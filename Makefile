@@ -91,7 +91,10 @@ trinity:
 full:
 	@scripts/full
 
+consumers-build:
+	@scripts/consumers-build
+
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz trinity coverage mutants full clean \
+	stress diff-fuzz trinity coverage mutants full consumers-build clean \
 	distclean
