@@ -91,10 +91,13 @@ trinity:
 consumers: doctor
 	@scripts/consumers
 
+consumers-build:
+	@scripts/consumers-build
+
 full:
 	@scripts/full
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz trinity coverage mutants consumers full clean \
+	stress diff-fuzz trinity coverage mutants consumers consumers-build full clean \
 	distclean
