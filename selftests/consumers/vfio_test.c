@@ -639,12 +639,13 @@ TEST_F(interrupt, lets_go_of_each_eventfd)
 	EXPECT_TRUE(nothing_leaked(first, NR_LEAKS));
 }
 
-TEST_F(interrupt, lets_go_when_the_device_is_closed)
+TEST_F_TIMEOUT(interrupt, lets_go_when_the_device_is_closed, 120)
 {
 	long long first = efd_next_id();
 	int i, fd;
 
-	for (i = 0; i < NR_LEAKS / 4; i++) {
+	/* a device that is opened may take a second */
+	for (i = 0; i < NR_LEAKS / 16; i++) {
 		fd = efd_create(0, variant->flags);
 		ASSERT_GE(efd_id(fd), 0);
 		ASSERT_EQ(0, ATTACH(fd));
@@ -655,7 +656,7 @@ TEST_F(interrupt, lets_go_when_the_device_is_closed)
 		ASSERT_GE(self->dev.fd, 0);
 		ASSERT_EQ(0, device_info(self->dev.fd));
 	}
-	EXPECT_TRUE(nothing_leaked(first, NR_LEAKS / 4));
+	EXPECT_TRUE(nothing_leaked(first, NR_LEAKS / 16));
 }
 
 struct closer {
