@@ -94,10 +94,13 @@ consumers: doctor
 consumers-build:
 	@scripts/consumers-build
 
+clients:
+	@scripts/clients
+
 full:
 	@scripts/full
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz trinity coverage mutants consumers consumers-build full clean \
+	stress diff-fuzz trinity coverage mutants consumers consumers-build clients full clean \
 	distclean
