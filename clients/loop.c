@@ -48,7 +48,8 @@ static gboolean here(gpointer value)
 static gpointer give(gpointer number)
 {
 	for (unsigned int i = 0; i < VALUES; i++)
-		g_main_context_invoke(NULL, here, GUINT_TO_POINTER(GPOINTER_TO_UINT(number) * VALUES + i));
+		g_main_context_invoke(NULL, here,
+				      GUINT_TO_POINTER(GPOINTER_TO_UINT(number) * VALUES + i));
 	return NULL;
 }
 
