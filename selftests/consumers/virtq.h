@@ -159,6 +159,18 @@ static inline bool efd_stays(int fd, long long count)
 	return efd_count(fd) == count;
 }
 
+/* What work items keep signalling, and one may be late, has come to rest. */
+static inline bool efd_rests(int fd)
+{
+	long long count = efd_count(fd);
+	int i;
+
+	for (i = 0; i < 15; i++)
+		if (!efd_stays(fd, count))
+			return false;
+	return true;
+}
+
 /* Drives the counter past its end, as only a kernel signal can; @signal makes one to @fd. */
 #define efd_overflow(fd, signal) ({					\
 	efd_drain(fd);							\
