@@ -110,7 +110,7 @@ TEST_F(from, wakes_a_blocked_reader)
 	EXPECT_EQ(1u, w.value);
 }
 
-/* "So does every kernel signal with EPOLLIN": wake, and each time. */
+/* ... and pollers, each time. */
 TEST_F(from, is_an_edge_each_time)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
@@ -126,7 +126,7 @@ TEST_F(from, is_an_edge_each_time)
 	close(ep);
 }
 
-/* "It never sleeps, never fails, adds and saturates at ULLONG_MAX." */
+/* ... and there, too, it ends at ULLONG_MAX. */
 TEST_F(from, saturates)
 {
 	uint64_t value;
@@ -202,10 +202,7 @@ static bool begin(const char *words, const char *want)
 	return !*words;
 }
 
-/*
- * "Every write wakes all pollers with EPOLLIN, zero writes and writes to a non-zero counter
- * included"
- */
+/* "hear of every write, signal and read once each", writes of zero included */
 TEST_F(watch, each_write_is_told)
 {
 	ASSERT_EQ(0, set("watch", "plain"));
@@ -215,7 +212,7 @@ TEST_F(watch, each_write_is_told)
 	EXPECT_STREQ("plain:1:log plain:1:log plain:1:log", seen());
 }
 
-/* "every successful read with EPOLLOUT" */
+/* ... and of no read that fails. */
 TEST_F(watch, each_read_is_told)
 {
 	uint64_t value;
