@@ -3,7 +3,7 @@
 include kernel.mk
 
 KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
-	 DURATION SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS SEED LIMIT
+	 DURATION SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS SEED LIMIT ARCHES
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
 
@@ -97,10 +97,13 @@ consumers-build:
 clients:
 	@scripts/clients
 
+arches:
+	@scripts/arches
+
 full:
 	@scripts/full
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz trinity coverage mutants consumers consumers-build clients full clean \
+	stress diff-fuzz trinity coverage mutants consumers consumers-build clients arches full clean \
 	distclean

@@ -15,6 +15,7 @@ usage()
 	last line is the verdict, with the command that repeats just the failed test.
 
 	  --accel auto|kvm|tcg  auto, the default, takes KVM only where it works
+	  --arch ARCH           what the kernel is for, one of those in scripts/arch; x86_64
 	  --cpus N              processors of the guest, 2 if not given
 	  --mem MIB             its memory, 256
 	  --timeout SECONDS     limit for the whole run, 300
@@ -61,12 +62,13 @@ die()
 	exit "$1"
 }
 
-accel=${ACCEL:-auto} auto='' cpus=${CPUS:-2} mem=${MEM:-256} timeout=${TIMEOUT:-300} pattern=${TEST:-}
+arch=x86_64 accel=${ACCEL:-auto} auto='' cpus=${CPUS:-2} mem=${MEM:-256} timeout=${TIMEOUT:-300} pattern=${TEST:-}
 out=${O:-$here/build}/run append='' beyond='' cpu='' devices=() mode=test print='' files=()
 while [ $# -gt 0 ]; do
 	case $1 in
-	--accel|--cpus|--mem|--timeout|--out|--test|--beyond|--append|--cpu|--device)
+	--arch|--accel|--cpus|--mem|--timeout|--out|--test|--beyond|--append|--cpu|--device)
 		[ $# -gt 1 ] || die 2 "$1 wants a value" "see qemu-run.sh --help" ;;&
+	--arch) arch=$2; shift ;;
 	--accel) accel=$2; shift ;;
 	--cpus) cpus=$2; shift ;;
 	--mem) mem=$2; shift ;;
@@ -99,23 +101,20 @@ case $accel in auto|kvm|tcg) ;; *) die 2 "--accel $accel is none of auto, kvm, t
 [ -z "$beyond" ] || [ -r "$beyond" ] || die 2 "cannot read $beyond"
 [[ $pattern =~ ^[A-Za-z0-9_.*?-]*$ ]] || die 2 "--test '$pattern': a pattern has letters, digits, and _ . - * ? only"
 
-# What differs between architectures: the program, the machine, and how a kernel
-# image can be told from anything else.
-machine_x86_64()
-{
-	qemu=${QEMU:-qemu-system-x86_64} package=qemu-system-x86
-	# Without ACPI only whole sockets become processors. qboot is ready at once.
-	machine=(-machine q35 -bios qboot.rom -smp "$cpus,sockets=$cpus")
-	args="console=ttyS0 panic=-1"
-	[ "$(head -c 518 "$kernel" | tail -c 4 | tr -d '\000')" = HdrS ] || die 69 "$kernel is not a bzImage"
-}
+# What differs between architectures: the program, the machine, and its two channels.
+{ [[ $arch =~ ^[a-z0-9_]+$ ]] && [ -r "$here/scripts/arch/$arch" ]; } || die 2 "--arch $arch is none of $(cd "$here/scripts/arch" && echo *)"
+args='' channel=''
+# shellcheck source=scripts/arch/x86_64
+. "$here/scripts/arch/$arch"
+qemu=${QEMU:-$qemu}
 
 for f in "$kernel" "$initrd"; do
 	[ -f "$f" ] && [ -r "$f" ] && continue
 	die 69 "cannot read $f" "make kernel image builds the kernel and the initramfs"
 done
-machine_x86_64
-command -v "$qemu" > /dev/null || die 69 "$qemu is not installed" "install the package $package (make doctor)"
+[ "$image" != arch/x86/boot/bzImage ] || [ "$(head -c 518 "$kernel" | tail -c 4 | tr -d '\000')" = HdrS ] ||
+	die 69 "$kernel is not a bzImage"
+command -v "$qemu" > /dev/null || die 69 "$qemu is not installed" "install the package $qemu_package (make doctor)"
 
 # /dev/kvm may be there without a processor behind it that can do it, and then
 # a guest hangs in its first instruction.
@@ -127,6 +126,7 @@ kvm)
 auto)
 	accel=tcg auto=1
 	if [ "$(uname -m)" != x86_64 ]; then why="this is $(uname -m)"
+	elif [ "$arch" != x86_64 ] && [ "$arch" != i386 ]; then why="the guest is $arch, this is $(uname -m)"
 	elif [ ! -e /dev/kvm ]; then why='there is no /dev/kvm'
 	elif [ ! -w /dev/kvm ]; then why='/dev/kvm is not for this user'
 	elif ! grep -qwE 'vmx|svm' /proc/cpuinfo; then why='the processor shows neither vmx nor svm'
@@ -149,20 +149,23 @@ tsc_khz()
 # command_: sets cmd to what is to be run
 command_()
 {
-	local line=$args
+	local two=(-serial stdio) line="console=$console panic=-1 eventfd.tests=$tests${args:+ $args}"
 	# a busy host may keep TCG from delivering the timer while the kernel looks
 	# QEMU keeps emulated TSCs in step; the kernel would doubt it, and be left with
 	# a clock that only ticks.
-	[ "$accel" = kvm ] || line+=" no_timer_check tsc=reliable${khz:+ tsc_early_khz=$khz}"
+	[ "$accel" = kvm ] || [ "$image" != arch/x86/boot/bzImage ] ||
+		line+=" no_timer_check tsc=reliable${khz:+ tsc_early_khz=$khz}"
 	[ -z "$pattern" ] || line+=" eventfd.test=$pattern"
 	cmd=("$qemu" -name "eventfd-$$" "${machine[@]}" -accel "$accel")
-	[ "$accel" = tcg ] || : "${cpu:=host}"
-	[ -z "$cpu" ] || cmd+=(-cpu "$cpu")
+	if [ -n "$cpu" ]; then cmd+=(-cpu "$cpu"); elif [ "$accel" = kvm ]; then cmd+=(-cpu host); fi
 	cmd+=(-m "$mem" -no-user-config -nodefaults -display none -no-reboot "${devices[@]}")
+	# where a machine has but one serial port, the second channel is a console of virtio's
+	# shellcheck disable=SC2054 # QEMU's commas
+	[ -z "$channel" ] || two=(-chardev stdio,id=tests -device "$channel" -device virtconsole,chardev=tests)
 	case $mode in
 	shell) line+=" eventfd.shell"; cmd+=(-serial mon:stdio) ;;
-	gdb) line+=" nokaslr"; cmd+=(-S -s -serial "file:$out/console.log" -serial stdio) ;;
-	test) cmd+=(-serial "file:$out/console.log" -serial stdio) ;;
+	gdb) line+=" nokaslr"; cmd+=(-S -s -serial "file:$out/console.log" "${two[@]}") ;;
+	test) cmd+=(-serial "file:$out/console.log" "${two[@]}") ;;
 	esac
 	cmd+=(-kernel "$kernel" -initrd "$initrd" -append "$line${append:+ $append}")
 }

@@ -91,6 +91,9 @@ else
 fi
 OBJ=$TREE/obj-$CONFIG
 [ "$CONFIG" = base ] || RUN+=-$CONFIG
+if [ "$ARCH" != x86_64 ]; then
+	OBJ=$TREE/obj-$ARCH-$CONFIG RUN+=-$ARCH
+fi
 
 # is_kernel_tree DIR, or an end with a clear line
 is_kernel_tree()
@@ -121,10 +124,19 @@ has_series() { patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | tail 
 # ccache sees equal commands as equal.
 export KBUILD_BUILD_TIMESTAMP='2024-01-01 00:00:00 UTC' KBUILD_BUILD_USER=eventfd
 export KBUILD_BUILD_HOST=qemu KBUILD_BUILD_VERSION=1
-case $ARCH in
-x86_64) KARCH=x86_64 IMAGE=arch/x86/boot/bzImage ;;
-*) die 2 "ARCH=$ARCH is not supported" "supported: x86_64" ;;
-esac
+[[ $ARCH =~ ^[a-z0-9_]+$ ]] && [ -r "$TOP/scripts/arch/$ARCH" ] ||
+	die 2 "ARCH=$ARCH is not supported" "supported: $(cd "$TOP/scripts/arch" && echo *)"
+cpus=''
+# shellcheck source=scripts/arch/x86_64
+. "$TOP/scripts/arch/$ARCH"
+IMAGE=$image
+# triple_of ARCH: the prefix of its compiler and the like; none where the machine is one itself
+triple_of()
+{
+	[ "$(uname -m)" = "$1" ] || echo "$(cpus='' && . "$TOP/scripts/arch/$1" && echo "$triple")-"
+}
+cross=$(triple_of "$ARCH")
+export CROSS_COMPILE=$cross
 
 # the fragments of CONFIG, which are joined by a plus, on top of base
 fragments() { tr + '\n' <<< "$CONFIG" | sed "/^base\$/d; s,.*,$TOP/kernel-config/&.config,"; }
@@ -142,5 +154,5 @@ kmake()
 		export CCACHE_BASEDIR=$O CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 		cc=(CC="$TOP/scripts/cc" HOSTCC="ccache gcc")
 	fi
-	make -C "$TREE" O="$OBJ" ARCH="$KARCH" --no-print-directory -j"$JOBS" "${cc[@]}" "${extra[@]}" "$@"
+	make -C "$TREE" O="$OBJ" ARCH="$karch" --no-print-directory -j"$JOBS" "${cc[@]}" "${extra[@]}" "$@"
 }

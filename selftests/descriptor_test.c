@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <termios.h>
 
 /* How long a race is provoked; milliseconds. */
 #define HAMMER_MS	150
@@ -648,7 +649,7 @@ FIXTURE_TEARDOWN(refused)
 /* "FIOASYNC, FIONREAD and unknown ones ENOTTY." */
 TEST_F(refused, ioctl)
 {
-	long arg[64] = { 1 };
+	int arg[128] = { 1 };
 
 	EXPECT_EQ(-ENOTTY, RET(ioctl(self->fd, FIOASYNC, arg)));
 	EXPECT_EQ(-ENOTTY, RET(ioctl(self->fd, FIONREAD, arg)));

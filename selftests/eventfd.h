@@ -80,6 +80,16 @@ static inline ssize_t efd_read(int fd, uint64_t *value)
 	return RET(read(fd, value, sizeof(*value)));
 }
 
+/*
+ * Where user space and the kernel have address spaces of their own, no address is outside
+ * user space: each may be mapped, and the answer comes when it is used.
+ */
+#ifdef __s390x__
+#define FOREIGN_ADDRESSES	false
+#else
+#define FOREIGN_ADDRESSES	true
+#endif
+
 /* The events of @fd out of @events (and POLLERR, POLLHUP, POLLNVAL), at once. */
 static inline int efd_events(int fd, short events)
 {

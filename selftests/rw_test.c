@@ -284,7 +284,7 @@ TEST_F(rw, read_over_the_edge_of_the_mapping)
 	const uint64_t count = 0x1122334455667788;
 	const uint64_t value = taken(variant->flags, count);
 	char *edge = page_edge();
-	int i;
+	int i, n;
 
 	ASSERT_NE(NULL, edge);
 	for (i = 1; i < 8; i++) {
@@ -294,7 +294,13 @@ TEST_F(rw, read_over_the_edge_of_the_mapping)
 		ASSERT_EQ(8, efd_write(fd, count));
 		memset(edge - 16, 0xa5, 16);
 		EXPECT_EQ(-EFAULT, RET(read(fd, edge - i, 8)));
-		EXPECT_EQ(0, memcmp(edge - i, &value, i)) TH_LOG("%d bytes of room", i);
+		/* as many as a processor's way of copying gets done before it faults; here all */
+		for (n = 0; n < i && edge[n - i] == ((char *)&value)[n]; n++)
+			;
+#if defined(__x86_64__) || defined(__i386__)
+		EXPECT_EQ(i, n);
+#endif
+		EXPECT_TRUE(all_bytes(edge - i + n, i - n, 0xa5)) TH_LOG("%d bytes of room", i);
 		EXPECT_TRUE(all_bytes(edge - 16, 16 - i, 0xa5));
 		EXPECT_EQ(count - value, efd_fill(fd));
 		close(fd);
@@ -306,6 +312,8 @@ TEST_F(rw, read_to_foreign_address_keeps_the_counter)
 {
 	size_t i;
 
+	if (!FOREIGN_ADDRESSES)
+		SKIP(return, "every address is one of user space here");
 	for (i = 0; i < ARRAY_SIZE(not_user); i++) {
 		EXPECT_EQ(-EFAULT, RET(read(self->fd, (void *)not_user[i], 8)));
 	}
@@ -323,6 +331,8 @@ TEST_F(rw, readv_to_foreign_address_keeps_the_counter)
 	uint64_t value = 77;
 	struct iovec iov[] = { { &value, 8 }, { (void *)not_user[0], 8 } };
 
+	if (!FOREIGN_ADDRESSES)
+		SKIP(return, "every address is one of user space here");
 	ASSERT_EQ(8, efd_write(self->fd, 9));
 	EXPECT_EQ(-EFAULT, RET(readv(self->fd, iov, 2)));
 	EXPECT_EQ(-EFAULT, RET(readv(self->fd, iov + 1, 1)));
@@ -631,6 +641,8 @@ TEST_F(rw, writev_from_foreign_address_adds_nothing)
 	uint64_t value = 5;
 	struct iovec iov[] = { { &value, 8 }, { (void *)not_user[0], 8 } };
 
+	if (!FOREIGN_ADDRESSES)
+		SKIP(return, "every address is one of user space here");
 	EXPECT_EQ(-EFAULT, RET(writev(self->fd, iov, 2)));
 	EXPECT_EQ(0u, efd_fill(self->fd));
 }
