@@ -103,7 +103,7 @@ case $accel in auto|kvm|tcg) ;; *) die 2 "--accel $accel is none of auto, kvm, t
 
 # What differs between architectures: the program, the machine, and its two channels.
 { [[ $arch =~ ^[a-z0-9_]+$ ]] && [ -r "$here/scripts/arch/$arch" ]; } || die 2 "--arch $arch is none of $(cd "$here/scripts/arch" && echo *)"
-args='' channel=''
+args='' channel='' tcg=''
 # shellcheck source=scripts/arch/x86_64
 . "$here/scripts/arch/$arch"
 qemu=${QEMU:-$qemu}
@@ -156,7 +156,7 @@ command_()
 	[ "$accel" = kvm ] || [ "$image" != arch/x86/boot/bzImage ] ||
 		line+=" no_timer_check tsc=reliable${khz:+ tsc_early_khz=$khz}"
 	[ -z "$pattern" ] || line+=" eventfd.test=$pattern"
-	cmd=("$qemu" -name "eventfd-$$" "${machine[@]}" -accel "$accel")
+	cmd=("$qemu" -name "eventfd-$$" "${machine[@]}" -accel "$accel$([ "$accel" != tcg ] || echo "$tcg")")
 	if [ -n "$cpu" ]; then cmd+=(-cpu "$cpu"); elif [ "$accel" = kvm ]; then cmd+=(-cpu host); fi
 	cmd+=(-m "$mem" -no-user-config -nodefaults -display none -no-reboot "${devices[@]}")
 	# where a machine has but one serial port, the second channel is a console of virtio's
