@@ -133,8 +133,8 @@ FIXTURE_TEARDOWN(memory)
  * The number of ways in which @create fails: each time with ENOMEM, and nothing stays. Where it
  * succeeds with a fault, that has hit one of those who watch (kmemleak notes each allocation).
  */
-static int failures(struct __test_metadata *_metadata, struct faults *f, int (*create)(int flags),
-		    int flags)
+static int failures_once(struct __test_metadata *_metadata, struct faults *f,
+			 int (*create)(int flags), int flags)
 {
 	int next = next_fd(), n, fd, nr = 0;
 	bool hit = true;
@@ -154,6 +154,20 @@ static int failures(struct __test_metadata *_metadata, struct faults *f, int (*c
 		ASSERT_EQ(next, next_fd());
 	}
 	return nr;
+}
+
+/* The fewest of some tries: a cache that happens to want another page is one way more. */
+static int failures(struct __test_metadata *_metadata, struct faults *f, int (*create)(int flags),
+		    int flags)
+{
+	int i, nr, least = MOST;
+
+	for (i = 0; i < 4; i++) {
+		nr = failures_once(_metadata, f, create, flags);
+		if (nr < least)
+			least = nr;
+	}
+	return least;
 }
 
 static int create_eventfd(int flags)
