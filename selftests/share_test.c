@@ -2,6 +2,7 @@
 /* Several descriptors, several processes, one eventfd. */
 #include "eventfd.h"
 
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -488,11 +489,13 @@ TEST_F(share, child_of_clone_files)
 {
 	int *number = mmap(NULL, sizeof(*number), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
 	pid_t pid;
 
 	ASSERT_NE(MAP_FAILED, number);
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	/* the arguments of clone() are in another order on s390x */
+	pid = syscall(SYS_clone3, &args, sizeof(args));
 	ASSERT_GE(pid, 0);
 	if (!pid) {
 		*number = efd_create(0, variant->flags | EFD_CLOEXEC);
