@@ -3,11 +3,13 @@
  * Memory that is not there: the kernel's fault injection makes each allocation of a call fail in
  * turn, or each copy to and from user space. Needs CONFIG=debug, debugfs and root.
  */
+#include <dirent.h>
 #include <sys/timerfd.h>
 
 #include "module.h"
 
 #define DEBUGFS	"/sys/kernel/debug/"
+#define SLABS	"/sys/kernel/slab/"
 
 /*
  * What has to be set, and is set back: also allocations that may wait fail; pages do not, as
@@ -25,6 +27,10 @@ static const struct knob {
 	{ DEBUGFS "fail_page_alloc/min-order", "20" },
 	{ DEBUGFS "fail_usercopy/verbose", "0" },
 };
+
+/* Only caches that are told to fail do: all but those of who watches the others. */
+#define CACHE_FILTER	DEBUGFS "failslab/cache-filter"
+static const char *const watchers[] = { "kmemleak_object", "debug_objects_cache" };
 
 struct faults {
 	int nth;	/* /proc/thread-self/fail-nth */
@@ -51,13 +57,49 @@ static bool get_text(const char *path, char *text, size_t size)
 	return n > 0;
 }
 
+static bool watches(const char *cache)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(watchers); i++)
+		if (!strcmp(cache, watchers[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Each cache, for good: without the filter it means nothing. Those that share their memory with
+ * others cannot be told, hence slab_nomerge. A kernel without this directory has no watchers.
+ */
+static bool caches_fail(void)
+{
+	DIR *slabs = opendir(SLABS);
+	struct dirent *cache;
+	char path[320], text[4];
+
+	if (!slabs)
+		return true;
+	if (!get_text(SLABS "filp/failslab", text, sizeof(text)) || text[0] == '0') {
+		while ((cache = readdir(slabs))) {
+			snprintf(path, sizeof(path), SLABS "%s/failslab", cache->d_name);
+			if (cache->d_name[0] != '.' && !watches(cache->d_name) &&
+			    !put_text(path, "1"))
+				break;
+		}
+	} else {
+		cache = NULL;
+	}
+	closedir(slabs);
+	return !cache && put_text(CACHE_FILTER, "Y");
+}
+
 static bool faults_begin(struct faults *f)
 {
 	size_t i;
 
 	f->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	f->all = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
-	if (f->nth < 0 || f->all < 0)
+	if (f->nth < 0 || f->all < 0 || !caches_fail())
 		return false;
 	for (i = 0; i < ARRAY_SIZE(knobs); i++)
 		if (!get_text(knobs[i].path, f->old[i], sizeof(f->old[i])) ||
@@ -74,6 +116,7 @@ static void faults_end(struct faults *f)
 	for (i = ARRAY_SIZE(knobs); i-- > 0;)
 		if (f->old[i][0])
 			put_text(knobs[i].path, f->old[i]);
+	put_text(CACHE_FILTER, "N");
 }
 
 /* From here on, the @n-th thing of this task that can fail does. */
@@ -120,7 +163,7 @@ FIXTURE_SETUP(memory)
 {
 	if (!faults_begin(&self->faults)) {
 		faults_end(&self->faults);
-		SKIP(return, "needs root and a kernel with fault injection, as CONFIG=debug");
+		SKIP(return, "needs root, slab_nomerge and fault injection, as CONFIG=debug");
 	}
 }
 
@@ -129,51 +172,23 @@ FIXTURE_TEARDOWN(memory)
 	faults_end(&self->faults);
 }
 
-/*
- * The number of ways in which @create fails: each time with ENOMEM, and nothing stays. Where it
- * succeeds with a fault, that has hit one of those who watch (kmemleak notes each allocation).
- */
-static int failures_once(struct __test_metadata *_metadata, struct faults *f,
-			 int (*create)(int flags), int flags)
-{
-	int next = next_fd(), n, fd, nr = 0;
-	bool hit = true;
-
-	for (n = 1; hit && n < MOST; n++) {
-		ASSERT_TRUE(arm(f, n));
-		fd = create(flags);
-		hit = disarm(f);
-		if (fd < 0) {
-			ASSERT_TRUE(hit);
-			ASSERT_EQ(-ENOMEM, fd);
-			nr++;
-		} else {
-			ASSERT_EQ(next, fd);
-			close(fd);
-		}
-		ASSERT_EQ(next, next_fd());
-	}
-	return nr;
-}
-
-/*
- * The middle one of some tries: a cache that happens to want another page is one way more,
- * and who else allocates meanwhile may take a fault away.
- */
+/* The number of allocations of @create, each of which fails in turn: with ENOMEM, and nothing stays. */
 static int failures(struct __test_metadata *_metadata, struct faults *f, int (*create)(int flags),
 		    int flags)
 {
-	int nr[5], i, j, tmp;
+	int next = next_fd(), n, fd;
 
-	for (i = 0; i < 5; i++) {
-		nr[i] = failures_once(_metadata, f, create, flags);
-		for (j = i; j > 0 && nr[j] < nr[j - 1]; j--) {
-			tmp = nr[j];
-			nr[j] = nr[j - 1];
-			nr[j - 1] = tmp;
-		}
+	for (n = 1; n < MOST; n++) {
+		ASSERT_TRUE(arm(f, n));
+		fd = create(flags);
+		if (!disarm(f))
+			break;
+		ASSERT_EQ(-ENOMEM, fd);
+		ASSERT_EQ(next, next_fd());
 	}
-	return nr[2];
+	ASSERT_EQ(next, fd);
+	close(fd);
+	return n - 1;
 }
 
 static int create_eventfd(int flags)
@@ -203,10 +218,10 @@ TEST_F(memory, each_allocation_of_create_can_fail)
 /* Often, so that a context which is left behind is one of many for who looks for leaks. */
 TEST_F(memory, failing_leaves_nothing_behind)
 {
-	int i;
+	int nr = failures(_metadata, &self->faults, create_eventfd, variant->flags), i;
 
-	for (i = 0; i < 20; i++) {
-		ASSERT_LT(1, failures(_metadata, &self->faults, create_eventfd, variant->flags));
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(nr, failures(_metadata, &self->faults, create_eventfd, variant->flags));
 	}
 }
 
