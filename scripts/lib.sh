@@ -144,7 +144,16 @@ fragments() { tr + '\n' <<< "$CONFIG" | sed "/^base\$/d; s,.*,$TOP/kernel-config
 noted() { fragments | xargs -r sed -n "s/^# $1: //p" 2>/dev/null || :; }
 
 # kmake ARGS...: make in the current tree, out of tree.
-kmake()
+kmake() { kmake_by -C "$TREE" O="$OBJ" "$@"; }
+# kmake_here ARGS...: the same without the kernel's preparations, which must have been made
+kmake_here()
+{
+	(
+		export sub_make_done=1 abs_srctree="$TREE" abs_objtree="$OBJ" KBUILD_VERBOSE=0 quiet=quiet_ Q=@
+		kmake_by -C "$OBJ" -f "$TREE/Makefile" "$@"
+	)
+}
+kmake_by()
 {
 	local cc=() extra
 	read -ra extra <<< "$(noted make)"
@@ -154,5 +163,5 @@ kmake()
 		export CCACHE_BASEDIR=$O CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 		cc=(CC="$TOP/scripts/cc" HOSTCC="ccache gcc")
 	fi
-	make -C "$TREE" O="$OBJ" ARCH="$karch" --no-print-directory -j"$JOBS" "${cc[@]}" "${extra[@]}" "$@"
+	make "$@" ARCH="$karch" --no-print-directory -j"$JOBS" "${cc[@]}" "${extra[@]}"
 }

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tracepoints, as somebody sees them who reads the trace: each test has an instance of
+ * tracefs for itself, in which all of them are on. Needs root and a kernel with tracing.
+ */
+#include <sys/stat.h>
+
+#include "module.h"
+
+#define TRACEFS	"/sys/kernel/tracing/"
+
+static bool put_in(const char *dir, const char *file, const char *text)
+{
+	char path[256];
+	int fd;
+	bool done;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return done;
+}
+
+/* One event, as far as it is looked at. What it lacks is -1, or empty. */
+struct event {
+	char name[32], kind[16], flags[64];
+	unsigned long ctx;
+	int task, fd, id, pid, served;
+	long long count, amount, sleepers;
+};
+
+#define MOST_EVENTS	64
+
+FIXTURE(trace) {
+	char instance[64];
+	struct event events[MOST_EVENTS];
+	int nr, fd;
+};
+
+FIXTURE_SETUP(trace)
+{
+	struct stat st;
+
+	if (stat(TRACEFS "events", &st))
+		SKIP(return, "needs root and a kernel with tracing");
+	if (stat(TRACEFS "events/eventfd", &st))
+		SKIP(return, "this kernel has no tracepoints of eventfd");
+	snprintf(self->instance, sizeof(self->instance), TRACEFS "instances/eventfd-%d", getpid());
+	ASSERT_EQ(0, mkdir(self->instance, 0700));
+	/* without entropy, pointers would be hidden, and all alike */
+	ASSERT_TRUE(put_in(self->instance, "trace_options", "nohash-ptr"));
+	ASSERT_TRUE(put_in(self->instance, "events/eventfd/enable", "1"));
+	self->fd = -1;
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	if (self->instance[0])
+		rmdir(self->instance);
+}
+
+static long long number(const char *line, const char *key, int base)
+{
+	const char *at = strstr(line, key);
+
+	return at ? (long long)strtoull(at + strlen(key), NULL, base) : -1;
+}
+
+static void word(const char *line, const char *key, char *text, size_t size)
+{
+	const char *at = strstr(line, key);
+
+	text[0] = 0;
+	if (at)
+		snprintf(text, size, "%.*s", (int)strcspn(at + strlen(key), " \n"), at + strlen(key));
+}
+
+/* "     comm-123     [001] d..2.    12.345678: eventfd_read: ctx=... " */
+static bool parse(const char *line, struct event *e)
+{
+	const char *name = strstr(line, ": eventfd_"), *cpu = strstr(line, " [");
+	const char *task = cpu;
+
+	if (!name || !cpu)
+		return false;
+	while (task > line && task[-1] != '-')
+		task--;
+	e->task = atoi(task);
+	snprintf(e->name, sizeof(e->name), "%.*s", (int)strcspn(name + 10, ":"), name + 10);
+	line = name + 10;
+	e->ctx = number(line, " ctx=", 16);
+	e->fd = number(line, " fd=", 10);
+	e->id = number(line, " id=", 10);
+	e->pid = number(line, " pid=", 10);
+	e->served = number(line, " served=", 10);
+	e->count = number(line, " count=", 10);
+	e->amount = number(line, " amount=", 10);
+	e->sleepers = number(line, " sleepers=", 10);
+	word(line, " kind=", e->kind, sizeof(e->kind));
+	word(line, " flags=", e->flags, sizeof(e->flags));
+	return true;
+}
+
+/* The events so far, of the eventfd that this test has created first: others are not ours. */
+static int look(FIXTURE_DATA(trace) *self)
+{
+	char path[128], line[512];
+	unsigned long ctx = 0;
+	struct event e;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/trace", self->instance);
+	f = fopen(path, "r");
+	self->nr = 0;
+	while (f && self->nr < MOST_EVENTS && fgets(line, sizeof(line), f)) {
+		if (!parse(line, &e))
+			continue;
+		if (!ctx && !strcmp(e.name, "create") && e.task == getpid())
+			ctx = e.ctx;
+		if (ctx && e.ctx == ctx)
+			self->events[self->nr++] = e;
+	}
+	if (f)
+		fclose(f);
+	return self->nr;
+}
+
+/* The names of the events, one word each. */
+static const char *story(FIXTURE_DATA(trace) *self)
+{
+	static char text[MOST_EVENTS * 32];
+	int i;
+
+	look(self);
+	text[0] = 0;
+	for (i = 0; i < self->nr; i++)
+		sprintf(text + strlen(text), "%s%s", i ? " " : "", self->events[i].name);
+	return text;
+}
+
+/* "`eventfd_create` tells the descriptor, the count, and the flags" */
+TEST_F(trace, creation)
+{
+	const struct event *e = self->events;
+
+	self->fd = efd_create(5, EFD_SEMAPHORE | EFD_NONBLOCK);
+	ASSERT_STREQ("create", story(self));
+	EXPECT_EQ(self->fd, e->fd);
+	EXPECT_EQ(5, e->count);
+	EXPECT_STREQ("SEMAPHORE|NONBLOCK", e->flags);
+	EXPECT_EQ(getpid(), e->task);
+}
+
+/* "the count before, and the amount" */
+TEST_F(trace, changes_of_the_counter)
+{
+	const struct event *e = self->events;
+	uint64_t value;
+
+	self->fd = efd_create(0, EFD_NONBLOCK);
+	ASSERT_EQ(8, efd_write(self->fd, 3));
+	ASSERT_EQ(8, efd_write(self->fd, 4));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	ASSERT_STREQ("create write write read", story(self));
+	EXPECT_EQ(0, e[1].count);
+	EXPECT_EQ(3, e[1].amount);
+	EXPECT_EQ(3, e[2].count);
+	EXPECT_EQ(4, e[2].amount);
+	EXPECT_EQ(0, e[2].sleepers);
+	EXPECT_EQ(7, e[3].count);
+	EXPECT_EQ(7, e[3].amount);
+	EXPECT_EQ(getpid(), e[3].task);
+}
+
+/* "What a reader takes is 1 from a semaphore" */
+TEST_F(trace, a_semaphore_gives_one)
+{
+	const struct event *e = self->events;
+	uint64_t value;
+
+	self->fd = efd_create(3, EFD_SEMAPHORE);
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	ASSERT_STREQ("create read", story(self));
+	EXPECT_EQ(3, e[1].count);
+	EXPECT_EQ(1, e[1].amount);
+}
+
+/* "What fails leaves no trace" */
+TEST_F(trace, failures_leave_none)
+{
+	uint64_t value = UINT64_MAX;
+
+	self->fd = efd_create(0, EFD_NONBLOCK);
+	ASSERT_EQ(-EAGAIN, efd_read(self->fd, &value));
+	ASSERT_EQ(-EINVAL, efd_write(self->fd, UINT64_MAX));
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_EQ(-EAGAIN, efd_write(self->fd, 1));
+	EXPECT_STREQ("create write", story(self));
+	EXPECT_EQ((long long)EFD_MAX, self->events[1].amount);
+}
+
+static int fdinfo_id(int fd)
+{
+	char path[64], text[256] = "";
+	const char *at;
+	int info, n;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(info, text, sizeof(text) - 1);
+	close(info);
+	at = n > 0 ? strstr(text, "eventfd-id: ") : NULL;
+	return at ? atoi(at + 12) : -1;
+}
+
+/* "the id of fdinfo, or -1 as long as nobody has looked there" */
+TEST_F(trace, the_id_is_that_of_fdinfo)
+{
+	int id;
+
+	self->fd = efd_create(0, 0);
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	id = fdinfo_id(self->fd);
+	ASSERT_LE(0, id);
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_STREQ("create write write", story(self));
+	EXPECT_EQ(-1, self->events[1].id);
+	EXPECT_EQ(id, self->events[2].id);
+}
+
+/* "`eventfd_release` comes with the last descriptor" */
+TEST_F(trace, the_last_close)
+{
+	int other;
+
+	self->fd = efd_create(9, 0);
+	other = dup(self->fd);
+	close(self->fd);
+	ASSERT_STREQ("create", story(self));
+	close(other);
+	ASSERT_STREQ("create release", story(self));
+	EXPECT_EQ(9, self->events[1].count);
+}
+
+/* "who goes to sleep, who is woken, and by whom; and how many sleep then" */
+TEST_F(trace, a_reader_sleeps_and_is_woken)
+{
+	const struct event *e = self->events;
+	struct worker w = {};
+
+	self->fd = efd_create(0, 0);
+	w.fd = self->fd;
+	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+	ASSERT_STREQ("create wait", story(self));
+	ASSERT_EQ(8, efd_write(self->fd, 2));
+	ASSERT_TRUE(worker_join(&w));
+	ASSERT_STREQ("create wait write wake read", story(self));
+
+	EXPECT_EQ(w.tid, e[1].task);
+	EXPECT_EQ(w.tid, e[1].pid);
+	EXPECT_STREQ("reader", e[1].kind);
+	EXPECT_EQ(1, e[1].sleepers);
+	EXPECT_EQ(getpid(), e[2].task);
+	EXPECT_EQ(1, e[2].sleepers);
+	EXPECT_EQ(getpid(), e[3].task);
+	EXPECT_EQ(w.tid, e[3].pid);
+	EXPECT_EQ(0, e[3].served);
+	EXPECT_EQ(2, e[3].count);
+	EXPECT_EQ(0, e[3].sleepers);
+	EXPECT_EQ(w.tid, e[4].task);
+	EXPECT_EQ(2, e[4].amount);
+}
+
+/* "What is done for a sleeper is recorded by whoever does it, and `eventfd_wake` with served=1 [...]" */
+TEST_F(trace, a_writer_is_served)
+{
+	const struct event *e = self->events;
+	struct worker w = { .value = 6 };
+	uint64_t value;
+
+	self->fd = efd_create(0, 0);
+	w.fd = self->fd;
+	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
+	ASSERT_TRUE(worker_start_asleep(&w, worker_write, SYS_write));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	ASSERT_TRUE(worker_join(&w));
+	ASSERT_STREQ("create write wait read write wake", story(self));
+
+	EXPECT_STREQ("writer", e[2].kind);
+	EXPECT_EQ(getpid(), e[3].task);
+	EXPECT_EQ(1, e[3].sleepers);
+	EXPECT_EQ(getpid(), e[4].task);
+	EXPECT_EQ(0, e[4].count);
+	EXPECT_EQ(6, e[4].amount);
+	EXPECT_EQ(w.tid, e[5].pid);
+	EXPECT_EQ(1, e[5].served);
+	EXPECT_EQ(6, e[5].count);
+}
+
+/* "A wakeup in vain is followed by `eventfd_wait` with kind=loser" */
+TEST_F(trace, a_wakeup_in_vain)
+{
+	const struct event *e = self->events;
+	struct worker w = {};
+	uint64_t value;
+
+	self->fd = efd_create(0, 0);
+	w.fd = self->fd;
+	ASSERT_TRUE(use_one_cpu());
+	if (!keep_others_waiting())
+		SKIP(return, "cannot be real-time");
+	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	ASSERT_TRUE(eventually(!strcmp("create wait write wake read wait", story(self))));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_TRUE(worker_join(&w));
+	ASSERT_STREQ("create wait write wake read wait write read wake", story(self));
+
+	EXPECT_STREQ("loser", e[5].kind);
+	EXPECT_EQ(w.tid, e[5].pid);
+	EXPECT_EQ(getpid(), e[7].task);
+	EXPECT_EQ(w.tid, e[8].pid);
+	EXPECT_EQ(1, e[8].served);
+}
+
+/* "`eventfd_signal` is by whoever signals" */
+TEST_F(trace, a_signal)
+{
+	const struct event *e = self->events;
+	int err;
+
+	self->fd = efd_create(1, 0);
+	err = load("efd_poke", "pid=%d efd=%d count=4", getpid(), self->fd);
+	if (err == -ENOENT)
+		SKIP(return, "needs %s/efd_poke.ko", dir("MODULES", "/modules"));
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(0, unload("efd_poke"));
+	ASSERT_STREQ("create signal", story(self));
+	EXPECT_EQ(1, e[1].count);
+	EXPECT_EQ(4, e[1].amount);
+	EXPECT_EQ(getpid(), e[1].task);
+}
+
+/* "A signal from a wakeup callback is `eventfd_put_off` there, and `eventfd_signal` later" */
+TEST_F(trace, a_signal_that_has_to_wait)
+{
+	const struct event *e = self->events;
+	int other, err;
+
+	self->fd = efd_create(0, EFD_NONBLOCK);
+	other = efd_create(0, 0);
+	err = load("efd_listen", "pid=%d efd=%d keep=1 nest=1 to=%d", getpid(), other, self->fd);
+	if (err == -ENOENT)
+		SKIP(return, "needs %s/efd_listen.ko", dir("MODULES", "/modules"));
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(8, efd_write(other, 1));
+	EXPECT_TRUE(eventually(!strcmp("create put_off signal", story(self))));
+	EXPECT_EQ(0, unload("efd_listen"));
+	EXPECT_EQ(getpid(), e[1].task);
+	EXPECT_EQ(1, e[1].amount);
+	EXPECT_NE(getpid(), e[2].task);
+	EXPECT_EQ(1, e[2].amount);
+}
+
+/* "Those that are off record nothing" */
+TEST_F(trace, off_means_off)
+{
+	ASSERT_TRUE(put_in(self->instance, "events/eventfd/eventfd_write/enable", "0"));
+	self->fd = efd_create(0, 0);
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(1, efd_drain(self->fd));
+	EXPECT_STREQ("create read", story(self));
+}
+
+TEST_HARNESS_MAIN
