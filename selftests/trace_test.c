@@ -374,4 +374,127 @@ TEST_F(trace, off_means_off)
 	EXPECT_STREQ("create read", story(self));
 }
 
+/* What /samples/efd_trace, asked for a second, says of what is done meanwhile. */
+FIXTURE(recipe) {
+	char text[4096];
+	FILE *f;
+	int fd;
+};
+
+FIXTURE_SETUP(recipe)
+{
+	struct stat st;
+
+	if (stat(TRACEFS "events/eventfd", &st))
+		SKIP(return, "needs root and a kernel with tracepoints of eventfd");
+	if (access("/samples/efd_trace", X_OK))
+		SKIP(return, "needs /samples/efd_trace");
+	self->fd = efd_create(0, 0);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(recipe)
+{
+	close(self->fd);
+}
+
+/* Starts it, and sees it listen. */
+static bool ask(FIXTURE_DATA(recipe) *self, const char *question)
+{
+	char command[128], line[128];
+
+	snprintf(command, sizeof(command), "/samples/efd_trace %s 1 2>&1", question);
+	self->f = popen(command, "r");
+	return self->f && fgets(line, sizeof(line), self->f) && strstr(line, "listening");
+}
+
+static bool answered(FIXTURE_DATA(recipe) *self)
+{
+	size_t n = fread(self->text, 1, sizeof(self->text) - 1, self->f);
+
+	self->text[n] = 0;
+	return !pclose(self->f);
+}
+
+/* Whether a line of the answer has these words, with any space between them. */
+static bool says(FIXTURE_DATA(recipe) *self, const char *words)
+{
+	char text[4096], *line, *save, *word, squeezed[512];
+
+	strcpy(text, self->text);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		squeezed[0] = 0;
+		for (word = strtok(line, " "); word; word = strtok(NULL, " "))
+			snprintf(squeezed + strlen(squeezed), sizeof(squeezed) - strlen(squeezed),
+				 "%s ", word);
+		if (strstr(squeezed, words))
+			return true;
+	}
+	printf("# %s: no line says: %s\n%s", "trace", words, self->text);
+	return false;
+}
+
+/* "`efd_trace who` tells who signals, and who writes, how often, and how much in all" */
+TEST_F(recipe, who)
+{
+	char words[128], name[32] = "";
+	int other = efd_create(0, 0), err;
+
+	prctl(PR_GET_NAME, name);
+	snprintf(words, sizeof(words), "who %d", fdinfo_id(self->fd));
+	ASSERT_LE(0, fdinfo_id(other));
+	ASSERT_TRUE(ask(self, words));
+	ASSERT_EQ(8, efd_write(self->fd, 3));
+	ASSERT_EQ(8, efd_write(self->fd, 4));
+	ASSERT_EQ(8, efd_write(other, 100));
+	err = load("efd_poke", "pid=%d efd=%d count=9", getpid(), self->fd);
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, unload("efd_poke"));
+	ASSERT_TRUE(answered(self));
+	snprintf(words, sizeof(words), "2 7 write %s-%d", name, getpid());
+	EXPECT_TRUE(says(self, words));
+	snprintf(words, sizeof(words), "1 9 signal %s-%d", name, getpid());
+	EXPECT_TRUE(says(self, words));
+	EXPECT_EQ(NULL, strstr(self->text, "100"));
+	close(other);
+}
+
+/* "`efd_trace sleeps` shows, ... a histogram" */
+TEST_F(recipe, sleeps)
+{
+	struct worker w = { .fd = self->fd };
+	int i;
+
+	ASSERT_TRUE(ask(self, "sleeps"));
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+		ASSERT_EQ(8, efd_write(self->fd, 1));
+		ASSERT_TRUE(worker_join(&w));
+	}
+	ASSERT_TRUE(answered(self));
+	EXPECT_TRUE(says(self, "reader: 3 sleeps"));
+}
+
+/* "`efd_trace vain` shows who was woken in vain, and who was faster" */
+TEST_F(recipe, vain)
+{
+	struct worker w = { .fd = self->fd };
+	char words[128], name[32] = "";
+	uint64_t value;
+
+	prctl(PR_GET_NAME, name);
+	ASSERT_TRUE(use_one_cpu());
+	ASSERT_TRUE(ask(self, "vain"));
+	if (!keep_others_waiting())
+		SKIP(return, "cannot be real-time");
+	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_EQ(8, efd_read(self->fd, &value));
+	ASSERT_TRUE(answered(self));
+	snprintf(words, sizeof(words), "1 %s-%d %s-%d", name, w.tid, name, getpid());
+	EXPECT_TRUE(says(self, words));
+	ASSERT_EQ(8, efd_write(self->fd, 1));
+	ASSERT_TRUE(worker_join(&w));
+}
+
 TEST_HARNESS_MAIN
