@@ -143,6 +143,15 @@ fragments() { tr + '\n' <<< "$CONFIG" | sed "/^base\$/d; s,.*,$TOP/kernel-config
 # noted KEY: the words in the lines "# KEY: ..." of the configuration's fragments
 noted() { fragments | xargs -r sed -n "s/^# $1: //p" 2>/dev/null || :; }
 
+# told NAME: what that is for other knobs: SERIES=none told RUN
+told() { bash -c '. "$0"; echo "${!1}"' "$TOP/scripts/lib.sh" "$1"; }
+# both COMMAND...: COMMAND stock, then COMMAND series, each with SERIES as that side wants it
+both()
+{
+	SERIES=none "$@" stock
+	SERIES=all "$@" series
+}
+
 # kmake ARGS...: make in the current tree, out of tree.
 kmake() { kmake_by -C "$TREE" O="$OBJ" "$@"; }
 # kmake_here ARGS...: the same without the kernel's preparations, which must have been made
