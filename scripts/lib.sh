@@ -124,8 +124,10 @@ has_series() { patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | tail 
 # ccache sees equal commands as equal.
 export KBUILD_BUILD_TIMESTAMP='2024-01-01 00:00:00 UTC' KBUILD_BUILD_USER=eventfd
 export KBUILD_BUILD_HOST=qemu KBUILD_BUILD_VERSION=1
-[[ $ARCH =~ ^[a-z0-9_]+$ ]] && [ -r "$TOP/scripts/arch/$ARCH" ] ||
-	die 2 "ARCH=$ARCH is not supported" "supported: $(cd "$TOP/scripts/arch" && echo *)"
+# guests: the architectures that can be booted, those with an emulator; the others are only compiled for
+guests() { (cd "$TOP/scripts/arch" && grep -l '^qemu=' -- *) | paste -sd' '; }
+is_guest() { [[ $1 =~ ^[a-z0-9_]+$ ]] && grep -qs '^qemu=' "$TOP/scripts/arch/$1"; }
+is_guest "$ARCH" || die 2 "ARCH=$ARCH is not supported" "supported: $(guests)"
 cpus=''
 # shellcheck source=scripts/arch/x86_64
 . "$TOP/scripts/arch/$ARCH"
