@@ -13,9 +13,9 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 if [ -t 2 ] && [ -z "${NO_COLOR:-}" ]; then
-	C_BOLD=$'\e[1m' C_RED=$'\e[31m' C_GREEN=$'\e[32m' C_OFF=$'\e[0m'
+	C_BOLD=$'\e[1m' C_RED=$'\e[31m' C_OFF=$'\e[0m'
 else
-	C_BOLD='' C_RED='' C_GREEN='' C_OFF=''
+	C_BOLD='' C_RED='' C_OFF=''
 fi
 
 # say WORD TEXT: one line of progress. The word says which step is talking; paths
