@@ -298,6 +298,41 @@ static inline int nr_ended(struct worker *w, int n)
 	return ended;
 }
 
+/* The number behind @key in @text, in @base, as 64 bits; LLONG_MIN if it is not there. */
+static inline long long number_after(const char *text, const char *key, int base)
+{
+	const char *at = strstr(text, key);
+
+	return at ? (long long)strtoull(at + strlen(key), NULL, base) : LLONG_MIN;
+}
+
+static inline long long fdinfo_number(int fd, const char *key, int base)
+{
+	char path[64], text[512];
+	ssize_t len;
+	int info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (info < 0)
+		return LLONG_MIN;
+	len = read(info, text, sizeof(text) - 1);
+	close(info);
+	text[len > 0 ? len : 0] = 0;
+	return number_after(text, key, base);
+}
+
+/* What the counter holds, without taking it. ULLONG_MAX looks like -1. */
+static inline long long efd_count(int fd)
+{
+	return fdinfo_number(fd, "eventfd-count:", 16);
+}
+
+static inline long long efd_id(int fd)
+{
+	return fdinfo_number(fd, "eventfd-id:", 10);
+}
+
 /* Everything is done on one processor from here on, by the threads to come as well. */
 static inline bool use_one_cpu(void)
 {
@@ -380,6 +415,20 @@ static inline long long efd_drain(int fd)
 		sum += value;
 	fcntl(fd, F_SETFL, flags);
 	return sum;
+}
+
+/*
+ * A signal of the kernel's has lifted the counter to ULLONG_MAX: what that looks like, and what
+ * one read takes, which in a semaphore leaves no room for a write yet.
+ */
+static inline bool efd_is_saturated(int fd, int flags)
+{
+	bool semaphore = flags & EFD_SEMAPHORE;
+	uint64_t value;
+
+	return efd_events(fd, POLLIN | POLLOUT) == (POLLIN | POLLERR) && efd_count(fd) == -1 &&
+	       efd_read(fd, &value) == 8 && value == (semaphore ? 1 : UINT64_MAX) &&
+	       efd_events(fd, POLLIN | POLLOUT) == (semaphore ? POLLIN : POLLOUT);
 }
 
 /* Drains until there was @want in all; what came shortly after counts as well. */

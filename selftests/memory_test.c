@@ -270,12 +270,11 @@ static int shown_id(int info)
 {
 	char text[256] = "";
 	ssize_t ret = RET(pread(info, text, sizeof(text) - 1, 0));
-	const char *at = strstr(text, "eventfd-id:");
-	int id;
+	long long id = number_after(text, "eventfd-id:", 10);
 
 	if (ret < 0)
 		return ret;
-	return at && sscanf(at, "eventfd-id: %d", &id) == 1 ? id : -ENOMSG;
+	return id < 0 ? -ENOMSG : id;
 }
 
 /*

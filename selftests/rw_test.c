@@ -294,11 +294,16 @@ TEST_F(rw, read_over_the_edge_of_the_mapping)
 		ASSERT_EQ(8, efd_write(fd, count));
 		memset(edge - 16, 0xa5, 16);
 		EXPECT_EQ(-EFAULT, RET(read(fd, edge - i, 8)));
-		/* as many as a processor's way of copying gets done before it faults; here all */
+		/*
+		 * How many is the processor's way of copying: all of them on x86, on others
+		 * what was done before the store that faults, but always the first.
+		 */
 		for (n = 0; n < i && edge[n - i] == ((char *)&value)[n]; n++)
 			;
 #if defined(__x86_64__) || defined(__i386__)
 		EXPECT_EQ(i, n);
+#else
+		EXPECT_GE(n, 1);
 #endif
 		EXPECT_TRUE(all_bytes(edge - i + n, i - n, 0xa5)) TH_LOG("%d bytes of room", i);
 		EXPECT_TRUE(all_bytes(edge - 16, 16 - i, 0xa5));

@@ -367,28 +367,6 @@ static inline bool task_start(struct task *t)
 	return !ret;
 }
 
-/* What fdinfo says is in the counter. */
-static inline uint64_t stress_count(struct stress *s)
-{
-	unsigned long long count = 0;
-	char path[64], text[256];
-	const char *at;
-	ssize_t n = 0;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	text[n > 0 ? n : 0] = 0;
-	at = strstr(text, "eventfd-count:");
-	if (at)
-		sscanf(at, "eventfd-count: %llx", &count);
-	return count;
-}
-
 static inline struct sum stress_sum(struct stress *s, bool in)
 {
 	struct sum sum = { in ? s->start : 0 };
@@ -408,7 +386,7 @@ static inline bool stress_settled(struct stress *s)
 
 	if (s->left[s->first] || s->left[BYSTANDER])
 		return false;
-	count = stress_count(s);
+	count = efd_count(s->fd);
 	if (s->first == PRODUCER) {
 		/* nothing adds any more, but what the kernel may still have to deliver */
 		if (count && s->left[CONSUMER])
@@ -449,7 +427,7 @@ static inline void stress_show(struct stress *s, const char *what)
 	int i;
 
 	stress_log("%s: round %d, counter %#llx, %d producers, %d consumers not done", what,
-		   s->round, (unsigned long long)stress_count(s), s->left[PRODUCER],
+		   s->round, (unsigned long long)efd_count(s->fd), s->left[PRODUCER],
 		   s->left[CONSUMER]);
 	for (i = 0; i < s->nr; i++) {
 		t = &s->task[i];

@@ -200,28 +200,14 @@ TEST_F(trace, failures_leave_none)
 	EXPECT_EQ((long long)EFD_MAX, self->events[1].amount);
 }
 
-static int fdinfo_id(int fd)
-{
-	char path[64], text[256] = "";
-	const char *at;
-	int info, n;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = open(path, O_RDONLY | O_CLOEXEC);
-	n = read(info, text, sizeof(text) - 1);
-	close(info);
-	at = n > 0 ? strstr(text, "eventfd-id: ") : NULL;
-	return at ? atoi(at + 12) : -1;
-}
-
 /* "the id of fdinfo, or -1 as long as nobody has looked there" */
 TEST_F(trace, the_id_is_that_of_fdinfo)
 {
-	int id;
+	long long id;
 
 	self->fd = efd_create(0, 0);
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	id = fdinfo_id(self->fd);
+	id = efd_id(self->fd);
 	ASSERT_LE(0, id);
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_STREQ("create write write", story(self));
@@ -441,8 +427,8 @@ TEST_F(recipe, who)
 	int other = efd_create(0, 0), err;
 
 	prctl(PR_GET_NAME, name);
-	snprintf(words, sizeof(words), "who %d", fdinfo_id(self->fd));
-	ASSERT_LE(0, fdinfo_id(other));
+	snprintf(words, sizeof(words), "who %lld", efd_id(self->fd));
+	ASSERT_LE(0, efd_id(other));
 	ASSERT_TRUE(ask(self, words));
 	ASSERT_EQ(8, efd_write(self->fd, 3));
 	ASSERT_EQ(8, efd_write(self->fd, 4));

@@ -775,7 +775,6 @@ TEST_F(uring, ring_signal_is_an_edge_each_time)
 /* "adds and saturates at ULLONG_MAX" */
 TEST_F(uring, ring_signals_saturate)
 {
-	uint64_t value = 0;
 	int i;
 
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
@@ -784,8 +783,7 @@ TEST_F(uring, ring_signals_saturate)
 		ASSERT_EQ(0, run_nops(&self->ring, 1, 0));
 		EXPECT_EQ(POLLIN | POLLERR, efd_events(self->fd, POLLIN | POLLOUT));
 	}
-	ASSERT_EQ(8, efd_read(self->fd, &value));
-	EXPECT_EQ(variant->flags & EFD_SEMAPHORE ? 1 : UINT64_MAX, value);
+	EXPECT_TRUE(efd_is_saturated(self->fd, variant->flags));
 }
 
 /* A READ parked on the eventfd that its own ring signals: it takes 2, then 1 is added. */

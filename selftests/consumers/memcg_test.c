@@ -248,6 +248,15 @@ static void cg_teardown(struct cg *cg)
 	rmdir(cg->path);
 }
 
+/* What was removed is gone, but for @more. */
+static bool cg_gone(struct cg *cg, int more)
+{
+	if (eventually(nr_memcgs() <= cg->memcgs + more))
+		return true;
+	printf("# %d memory cgroups, were %d\n", nr_memcgs(), cg->memcgs);
+	return false;
+}
+
 FIXTURE(control) { struct cg cg; int fd; };
 
 FIXTURE_SETUP(control)
@@ -364,7 +373,6 @@ TEST_F(control, threshold_counts_cgroups_below)
 TEST_F(memcg, signal_saturates_a_full_eventfd)
 {
 	struct cg *cg = &self->cg;
-	uint64_t value;
 
 	ASSERT_TRUE(hog_start(&cg->hog, cg->dir));
 	ASSERT_EQ(0, cg_register(cg->dir, self->fd, USAGE, "4M"));
@@ -373,16 +381,7 @@ TEST_F(memcg, signal_saturates_a_full_eventfd)
 	ASSERT_TRUE(hog_has(&cg->hog, 8));
 	EXPECT_EQ(POLLIN | POLLERR, efd_events(self->fd, POLLIN | POLLOUT));
 	ASSERT_TRUE(hog_has(&cg->hog, 1));
-	EXPECT_EQ(POLLIN | POLLERR, efd_events(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(8, efd_read(self->fd, &value));
-	if (variant->flags & EFD_SEMAPHORE) {
-		EXPECT_EQ(1u, value);
-		/* it was ULLONG_MAX, and one less is the most that fits */
-		EXPECT_EQ(POLLIN, efd_events(self->fd, POLLIN | POLLOUT));
-	} else {
-		EXPECT_EQ(UINT64_MAX, value);
-		EXPECT_EQ(0, efd_drain(self->fd));
-	}
+	EXPECT_TRUE(efd_is_saturated(self->fd, variant->flags));
 }
 
 /* The user's own reads and writes wake the kernel's callback too, and end nothing. */
@@ -580,9 +579,7 @@ TEST_F(memcg, rmdir_signals_what_remains)
 	EXPECT_EQ(1, efd_drain_to(inbox, 1));
 	EXPECT_EQ(1, efd_drain_to(stays, 1));
 	/* and the cgroup is let go */
-	EXPECT_TRUE(eventually(nr_memcgs() <= cg->memcgs)) {
-		TH_LOG("%d memory cgroups, were %d", nr_memcgs(), cg->memcgs);
-	}
+	EXPECT_TRUE(cg_gone(cg, 0));
 	/* they are eventfds like any other again */
 	ASSERT_EQ(8, efd_write(self->fd, 3));
 	EXPECT_EQ(3, efd_drain(self->fd));
@@ -717,36 +714,19 @@ TEST_F(control, refuses_what_is_no_eventfd)
 {
 	struct cg *cg = &self->cg;
 	int cfd = cg_open(cg->dir, USAGE);
-	struct wrong wrong[NR_WRONG];
-	int path, before, i, j;
-	char proc[64];
 
 	ASSERT_GE(cfd, 0);
-	ASSERT_TRUE(wrong_open(wrong));
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", self->fd);
-	path = open(proc, O_PATH | O_CLOEXEC);
-	ASSERT_GE(path, 0);
-	before = nr_descriptors();
-	for (i = 0; i < 100; i++) {
-		for (j = 0; j < NR_WRONG; j++)
-			ASSERT_EQ(wrong[j].error, write_pair(cg, wrong[j].fd, cfd, " 4M"));
-		/* a minus sign is no digit */
-		ASSERT_EQ(-EINVAL, write_pair(cg, -1, cfd, " 4M"));
-		ASSERT_EQ(-EBADF, write_pair(cg, 1 << 30, cfd, " 4M"));
-		ASSERT_EQ(-EINVAL, write_pair(cg, cfd, cfd, " 4M"));
-		ASSERT_EQ(-EBADF, write_pair(cg, path, cfd, " 4M"));
-	}
-	EXPECT_EQ(before, nr_descriptors());
-	wrong_close(wrong);
-	close(path);
+	EXPECT_STREQ("", refuses_wrong_fds(0, write_pair(cg, fd, cfd, " 4M")));
+	/* a minus sign is no digit */
+	EXPECT_EQ(-EINVAL, write_pair(cg, -1, cfd, " 4M"));
+	EXPECT_EQ(-EBADF, write_pair(cg, 1 << 30, cfd, " 4M"));
+	EXPECT_EQ(-EINVAL, write_pair(cg, cfd, cfd, " 4M"));
 	/* the right one still works */
 	ASSERT_EQ(0, write_pair(cg, self->fd, cfd, " 4M"));
 	close(cfd);
 	ASSERT_TRUE(cg_remove(cg->root, "a"));
 	EXPECT_EQ(1, efd_drain_to(self->fd, 1));
-	EXPECT_TRUE(eventually(nr_memcgs() <= cg->memcgs)) {
-		TH_LOG("%d memory cgroups, were %d", nr_memcgs(), cg->memcgs);
-	}
+	EXPECT_TRUE(cg_gone(cg, 0));
 }
 
 /* Each refusal has already taken the eventfd, and must let it go. */
@@ -756,19 +736,18 @@ TEST_F(control, refuses_wrong_control_files)
 	int good = cg_open(cg->dir, USAGE);
 	int limit = cg_open(cg->dir, LIMIT);
 	int foreign = cg_open(cg->root, USAGE);
-	struct wrong wrong[NR_WRONG];
-	long long id = efd_id(self->fd);
-	int before, i, j, efd;
+	struct leaks leaks;
+	struct wrong wrong;
+	int i, j, efd;
 
 	ASSERT_GE(good, 0);
 	ASSERT_GE(limit, 0);
 	ASSERT_GE(foreign, 0);
-	ASSERT_GE(id, 0);
-	ASSERT_TRUE(wrong_open(wrong));
-	before = nr_descriptors();
+	ASSERT_TRUE(leaks_begin(&leaks));
+	ASSERT_TRUE(wrong_open(&wrong));
 	for (i = 0; i < NR_LEAKS; i++) {
-		efd = efd_create(0, 0);
-		ASSERT_GE(efd_id(efd), 0);
+		efd = leaks_next(&leaks, 0);
+		ASSERT_GE(efd, 0);
 		/* of no file, of no cgroup's, and of a cgroup's that has no events */
 		j = i % (NR_WRONG + 3);
 		switch (i % (NR_WRONG + 3)) {
@@ -782,18 +761,17 @@ TEST_F(control, refuses_wrong_control_files)
 			ASSERT_EQ(-EINVAL, write_pair(cg, efd, cg->dir, " 4M"));
 			break;
 		default:
-			ASSERT_EQ(wrong[j].error, write_pair(cg, efd, wrong[j].fd, " 4M"));
+			ASSERT_EQ(wrong.of[j].error, write_pair(cg, efd, wrong.of[j].fd, " 4M"));
 		}
 		close(efd);
 	}
-	EXPECT_EQ(before, nr_descriptors());
-	EXPECT_TRUE(nothing_leaked(id, NR_LEAKS));
+	EXPECT_STREQ("", wrong_close(&wrong));
+	EXPECT_TRUE(leaks_none(&leaks));
 	ASSERT_EQ(0, write_pair(cg, self->fd, good, " 4M"));
 	EXPECT_EQ(0, efd_drain(self->fd));
 	close(good);
 	close(limit);
 	close(foreign);
-	wrong_close(wrong);
 }
 
 TEST_F(control, refuses_malformed_strings)
@@ -877,46 +855,33 @@ TEST_F(control, refuses_a_removed_cgroup)
 	close(c);
 	close(cg->dir);
 	cg->dir = -1;
-	EXPECT_TRUE(eventually(nr_memcgs() <= cg->memcgs)) {
-		TH_LOG("%d memory cgroups, were %d", nr_memcgs(), cg->memcgs);
-	}
+	EXPECT_TRUE(cg_gone(cg, 0));
 }
 
-/*
- * "close removes it (EPOLLHUP)". A context keeps its id until its last holder is gone, and ids
- * are used again: they stay small only if each registration ends with its eventfd. Everything
- * that is registered here is closed while the cgroup lives.
- */
+/* "close removes it (EPOLLHUP)": all that is registered here is closed while the cgroup lives. */
 TEST_F(control, close_ends_the_registration)
 {
 	static const char * const control[] = { OOM, PRESSURE, OOM };
 	struct cg *cg = &self->cg;
-	/* a process with more than one thread takes a reference to look up a descriptor */
-	struct worker idle = { .fd = self->fd };
-	long long id = efd_id(self->fd);
+	struct leaks leaks;
 	int i, efd;
 
-	ASSERT_GE(id, 0);
-	ASSERT_TRUE(worker_start_asleep(&idle, worker_read, SYS_read));
+	ASSERT_TRUE(leaks_begin(&leaks));
 	for (i = 0; i < NR_LEAKS; i++) {
-		efd = efd_create(0, 0);
-		ASSERT_GE(efd_id(efd), 0);
+		efd = leaks_next(&leaks, 0);
+		ASSERT_GE(efd, 0);
 		ASSERT_EQ(0, cg_register(cg->dir, efd, control[i % 3], "low"));
 		if (i % 3 == 2) {
 			ASSERT_EQ(0, cg_register(cg->dir, efd, PRESSURE, "low"));
 		}
 		close(efd);
 	}
-	EXPECT_TRUE(nothing_leaked(id, NR_LEAKS));
-	ASSERT_EQ(8, efd_write(self->fd, 1));
-	ASSERT_TRUE(worker_join(&idle));
+	EXPECT_TRUE(leaks_none(&leaks));
 	/* what was closed does not hold the cgroup either */
 	close(cg->dir);
 	cg->dir = -1;
 	ASSERT_TRUE(cg_remove(cg->root, "a"));
-	EXPECT_TRUE(eventually(nr_memcgs() <= cg->memcgs)) {
-		TH_LOG("%d memory cgroups, were %d", nr_memcgs(), cg->memcgs);
-	}
+	EXPECT_TRUE(cg_gone(cg, 0));
 }
 
 /* The end of a process closes its eventfds as well. */
@@ -973,9 +938,7 @@ TEST_F(control, close_races_with_rmdir)
 		ASSERT_TRUE(worker_join(&w));
 		EXPECT_EQ(0, w.ret);
 	}
-	EXPECT_TRUE(eventually(nr_memcgs() <= cg->memcgs + 1)) {
-		TH_LOG("%d memory cgroups, were %d", nr_memcgs(), cg->memcgs);
-	}
+	EXPECT_TRUE(cg_gone(cg, 1));
 }
 
 /* close while the thresholds are being passed. */

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The driver's side of a split virtqueue, and what all vhost devices want to be told about
- * it; and descriptors that are no eventfds.
- */
+/* The driver's side of a split virtqueue, and what all vhost devices want to be told about it. */
 #ifndef SELFTESTS_VIRTQ_H
 #define SELFTESTS_VIRTQ_H
 
-#include "eventfd.h"
+#include "device.h"
 
-#include <dirent.h>
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
 
 #define VIRTQ_SIZE	16
 #define VIRTQ_BUF	256
@@ -127,38 +121,6 @@ static inline int vring_setup(int dev, unsigned int index, struct virtq *vq, uin
 	       RET(ioctl(dev, VHOST_SET_VRING_ADDR, &addr));
 }
 
-/* What the counter holds, without taking it: past its end it is -1. LLONG_MIN if not told. */
-static inline long long efd_count(int fd)
-{
-	char path[64], line[128];
-	unsigned long long count;
-	bool told = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "r");
-	while (f && !told && fgets(line, sizeof(line), f))
-		told = sscanf(line, "eventfd-count: %llx", &count) == 1;
-	if (f)
-		fclose(f);
-	return told ? (long long)count : LLONG_MIN;
-}
-
-/* True if the counter gets to @count and stays there. */
-static inline bool efd_counts(int fd, long long count)
-{
-	if (!eventually(efd_count(fd) == count))
-		return false;
-	sleep_ms(QUIET_MS);
-	return efd_count(fd) == count;
-}
-
-static inline bool efd_stays(int fd, long long count)
-{
-	sleep_ms(QUIET_MS);
-	return efd_count(fd) == count;
-}
-
 /* What work items keep signalling, and one may be late, has come to rest. */
 static inline bool efd_rests(int fd)
 {
@@ -194,81 +156,23 @@ static inline int nr_watched(int ep)
 	return n;
 }
 
-static inline int epoll_of(int fd, uint32_t events)
+/* A worker's call: takes turns in writing to the two kicks at @arg until @value is set. */
+static inline void kick_two(struct worker *w)
 {
-	struct epoll_event event = { .events = events };
-	int ep = epoll_create1(EPOLL_CLOEXEC);
+	const int *kick = w->arg;
 
-	return ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) ? -1 : ep;
-}
-
-static inline int nr_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-/*
- * Has @attach(arg, fd) refuse descriptors that are no eventfds, a hundred times each:
- * NULL, or what went wrong. Nothing of theirs may be held afterwards: a pipe
- * whose reader is held would not break.
- */
-static inline const char *refuses_wrong_fds(int (*attach)(void *arg, int fd), void *arg)
-{
-	enum { CLOSED, NEGATIVE, PIPE, REGULAR, EPOLL, PATH, NR };
-	static char why[96];
-	const int want[NR] = {
-		[CLOSED] = -EBADF, [NEGATIVE] = -EBADF, [PATH] = -EBADF,
-		[PIPE] = -EINVAL, [REGULAR] = -EINVAL, [EPOLL] = -EINVAL,
-	};
-	/* alone, a process has its descriptors looked up without a reference to forget */
-	static struct worker company;
-	int pipefd[2], wrong[NR], fds, i, n, ret;
-
-	company.fd = efd_create(0, 0);
-	if (!worker_start_asleep(&company, worker_read, SYS_read))
-		return "no second thread";
-	fds = nr_fds();
-	signal(SIGPIPE, SIG_IGN);
-	if (pipe(pipefd))
-		return "no pipe";
-	wrong[NEGATIVE] = -2;
-	wrong[PIPE] = pipefd[0];
-	wrong[REGULAR] = memfd_create("wrong", 0);
-	wrong[EPOLL] = epoll_create1(0);
-	wrong[PATH] = open("/proc/self/exe", O_PATH);
-	/* the last one to be made, so that nothing takes its number */
-	wrong[CLOSED] = dup(pipefd[0]);
-	close(wrong[CLOSED]);
-	for (i = 0; i < NR; i++) {
-		for (n = 0; n < 100; n++) {
-			ret = attach(arg, wrong[i]);
-			if (ret != want[i]) {
-				snprintf(why, sizeof(why), "kind %d, descriptor %d: %d, not %d",
-					 i, wrong[i], ret, want[i]);
-				return why;
-			}
-		}
+	w->ret = 0;
+	while (!__atomic_load_n(&w->value, __ATOMIC_SEQ_CST)) {
+		if (efd_write(kick[0], 1) != 8 || efd_write(kick[1], 1) != 8)
+			w->ret = -1;
+		sched_yield();
 	}
-	for (i = PIPE; i < NR; i++)
-		close(wrong[i]);
-	ret = RET(write(pipefd[1], "", 1));
-	close(pipefd[1]);
-	if (ret != -EPIPE)
-		return "the pipe is held";
-	if (nr_fds() != fds)
-		return "descriptors were left";
-	efd_write(company.fd, 1);
-	if (!worker_join(&company))
-		return "the second thread is stuck";
-	close(company.fd);
-	return NULL;
+}
+
+static inline bool kick_two_end(struct worker *w)
+{
+	__atomic_store_n(&w->value, 1, __ATOMIC_SEQ_CST);
+	return worker_join(w) && !w->ret;
 }
 
 #endif /* SELFTESTS_VIRTQ_H */
