@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what is set here is for those who source it
 # Sourced by every script: where things are, and how we talk.
 #
 # In from the environment (make exports them): KDIR O ARCH CONFIG SERIES UPTO
@@ -135,6 +135,7 @@ IMAGE=$image
 # triple_of ARCH: the prefix of its compiler and the like; none where the machine is one itself
 triple_of()
 {
+	# shellcheck source=/dev/null # in a subshell: what it sets stays there
 	[ "$(uname -m)" = "$1" ] || echo "$(cpus='' && . "$TOP/scripts/arch/$1" && echo "$triple")-"
 }
 cross=$(triple_of "$ARCH")
