@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# qemu-run.sh: boots one kernel with one initramfs and returns the verdict.
+# qemu-run.sh: boots one kernel with one initramfs and returns the verdict. It is as long as
+# it is because it knows nothing of trees and knobs, and sources nothing that does.
 set -euo pipefail
 export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

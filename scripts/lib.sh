@@ -2,8 +2,14 @@
 # shellcheck shell=bash disable=SC2034 # what is set here is for those who source it
 # Sourced by every script: where things are, and how we talk.
 #
-# In from the environment (make exports them): KDIR O ARCH CONFIG SERIES UPTO
-# JOBS V and the pin of kernel.mk. Out: the paths below.
+# In from the environment: the knobs KDIR O ARCH CONFIG SERIES UPTO JOBS V and the pin of
+# kernel.mk, BASE BASE_PACKAGE BASE_TARBALL, which make exports; from one of our scripts to
+# another, VARIANT, a name for a tree of its own, and PATCHES, another series; NO_COLOR.
+#
+# Out: all of these, set and checked. TOP; where things are: BASE_DIR BASE_ID TREE OBJ RUN IMAGE;
+# what scripts/arch/$ARCH sets, and the prefix of its tools, cross, which is also exported as
+# CROSS_COMPILE. Exported: LC_ALL=C and what makes the kernel's build reproducible (KBUILD_*).
+# An error ends the script (set -euo pipefail). Functions: each says what it is for.
 
 set -euo pipefail
 export LC_ALL=C
@@ -124,6 +130,7 @@ has_series() { patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | tail 
 # ccache sees equal commands as equal.
 export KBUILD_BUILD_TIMESTAMP='2024-01-01 00:00:00 UTC' KBUILD_BUILD_USER=eventfd
 export KBUILD_BUILD_HOST=qemu KBUILD_BUILD_VERSION=1
+
 # guests: the architectures that can be booted, those with an emulator; the others are only compiled for
 guests() { (cd "$TOP/scripts/arch" && grep -l '^qemu=' -- *) | paste -sd' '; }
 is_guest() { [[ $1 =~ ^[a-z0-9_]+$ ]] && grep -qs '^qemu=' "$TOP/scripts/arch/$1"; }
