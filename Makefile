@@ -103,7 +103,10 @@ arches:
 full:
 	@scripts/full
 
+report:
+	@scripts/report
+
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz trinity coverage mutants consumers consumers-build clients arches full clean \
+	stress diff-fuzz trinity coverage mutants consumers consumers-build clients arches full report clean \
 	distclean
