@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where the stock kernel falls short and ours does not: section 4 of the contract, by
- * its letters. The file beyond-stock names the tests that the stock kernel must fail;
+ * Where the stock kernel falls short and ours does not, by the letters of docs/design.md.
+ * The file beyond-stock names the tests that the stock kernel must fail;
  * it passes the others, which say what the improvements must not break.
  */
 #include "uring.h"

@@ -172,7 +172,7 @@ FIXTURE_TEARDOWN(memory)
 	faults_end(&self->faults);
 }
 
-/* The number of allocations of @create, each of which fails in turn: with ENOMEM, and nothing stays. */
+/* The number of allocations of @create. Each fails in turn, with ENOMEM, and nothing stays. */
 static int failures(struct __test_metadata *_metadata, struct faults *f, int (*create)(int flags),
 		    int flags)
 {

@@ -24,7 +24,7 @@ static bool put_in(const char *dir, const char *file, const char *text)
 
 /* One event, as far as it is looked at. What it lacks is -1, or empty. */
 struct event {
-	char name[32], kind[16], flags[64];
+	char name[32], kind[64], flags[64];
 	unsigned long ctx;
 	int task, fd, id, pid, served;
 	long long count, amount, sleepers;
@@ -67,13 +67,13 @@ static long long number(const char *line, const char *key, int base)
 	return at ? (long long)strtoull(at + strlen(key), NULL, base) : -1;
 }
 
-static void word(const char *line, const char *key, char *text, size_t size)
+static void word(const char *line, const char *key, char *text)
 {
 	const char *at = strstr(line, key);
 
 	text[0] = 0;
 	if (at)
-		snprintf(text, size, "%.*s", (int)strcspn(at + strlen(key), " \n"), at + strlen(key));
+		sscanf(at + strlen(key), "%63s", text);
 }
 
 /* "     comm-123     [001] d..2.    12.345678: eventfd_read: ctx=... " */
@@ -97,8 +97,8 @@ static bool parse(const char *line, struct event *e)
 	e->count = number(line, " count=", 10);
 	e->amount = number(line, " amount=", 10);
 	e->sleepers = number(line, " sleepers=", 10);
-	word(line, " kind=", e->kind, sizeof(e->kind));
-	word(line, " flags=", e->flags, sizeof(e->flags));
+	word(line, " kind=", e->kind);
+	word(line, " flags=", e->flags);
 	return true;
 }
 
@@ -258,7 +258,7 @@ TEST_F(trace, a_reader_sleeps_and_is_woken)
 	EXPECT_EQ(2, e[4].amount);
 }
 
-/* "What is done for a sleeper is recorded by whoever does it, and `eventfd_wake` with served=1 [...]" */
+/* "What is done for a sleeper is recorded by whoever does it, and `eventfd_wake` ... follows" */
 TEST_F(trace, a_writer_is_served)
 {
 	const struct event *e = self->events;
@@ -407,7 +407,7 @@ static bool says(FIXTURE_DATA(recipe) *self, const char *words)
 {
 	char text[4096], *line, *save, *word, squeezed[512];
 
-	strcpy(text, self->text);
+	memcpy(text, self->text, sizeof(text));
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		squeezed[0] = 0;
 		for (word = strtok(line, " "); word; word = strtok(NULL, " "))
@@ -416,7 +416,7 @@ static bool says(FIXTURE_DATA(recipe) *self, const char *words)
 		if (strstr(squeezed, words))
 			return true;
 	}
-	printf("# %s: no line says: %s\n%s", "trace", words, self->text);
+	printf("# recipe: nowhere in there is '%s':\n%s", words, self->text);
 	return false;
 }
 
