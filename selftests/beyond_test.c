@@ -165,7 +165,7 @@ TEST_F(inline, uring_write_fixed)
 	size_t i;
 	int ret;
 
-	ASSERT_NE(MAP_FAILED, pages);
+	ASSERT_TRUE(pages != MAP_FAILED);
 	ret = uring_register(&self->ring, IORING_REGISTER_BUFFERS, &iov, 1);
 	if (ret == -ENOMEM || ret == -EPERM)
 		SKIP(return, "may not lock memory");
@@ -310,7 +310,7 @@ TEST_F(inline, pwritev2_nowait_answers_as_writev)
 	int other = efd_create(0, variant->flags);
 	size_t i;
 
-	ASSERT_NE(MAP_FAILED, hole);
+	ASSERT_TRUE(hole != MAP_FAILED);
 	ASSERT_EQ(0, munmap(hole + 4096, 4096));
 	ASSERT_EQ(8, efd_write(other, 3));
 	ASSERT_EQ(8, RET(pwritev2(self->fd, &(struct iovec){ (uint64_t[]){ 3 }, 8 }, 1, -1,

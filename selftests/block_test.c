@@ -436,7 +436,7 @@ TEST_F(block, read_to_unmapped_buffer_after_a_sleep)
 	struct worker *w = &self->w[0];
 
 	w->arg = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, w->arg);
+	ASSERT_TRUE(w->arg != MAP_FAILED);
 	ASSERT_TRUE(worker_start_asleep(w, read_to_nowhere, SYS_read));
 	ASSERT_EQ(8, efd_write(self->fd, 5));
 	ASSERT_TRUE(worker_join(w));

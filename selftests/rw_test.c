@@ -176,7 +176,7 @@ TEST_F(rw, long_read_does_not_need_the_rest)
 	char *edge = page_edge();
 	uint64_t value;
 
-	ASSERT_NE(NULL, edge);
+	ASSERT_TRUE(!!edge);
 	ASSERT_EQ(8, efd_write(self->fd, 5));
 	EXPECT_EQ(8, RET(read(self->fd, edge - 8, 4096)));
 	memcpy(&value, edge - 8, 8);
@@ -266,8 +266,8 @@ TEST_F(rw, read_to_unmapped_buffer_loses_the_value)
 	void *buf[] = { NULL, page_edge(), rdonly };
 	size_t i;
 
-	ASSERT_NE(MAP_FAILED, rdonly);
-	ASSERT_NE(NULL, buf[1]);
+	ASSERT_TRUE(rdonly != MAP_FAILED);
+	ASSERT_TRUE(!!buf[1]);
 	for (i = 0; i < ARRAY_SIZE(buf); i++) {
 		int fd = efd_create(9, variant->flags);
 
@@ -286,7 +286,7 @@ TEST_F(rw, read_over_the_edge_of_the_mapping)
 	char *edge = page_edge();
 	int i, n;
 
-	ASSERT_NE(NULL, edge);
+	ASSERT_TRUE(!!edge);
 	for (i = 1; i < 8; i++) {
 		int fd = efd_create(0, variant->flags);
 
@@ -458,7 +458,7 @@ TEST_F(rw, write_from_bad_buffer_changes_nothing)
 	char *edge = page_edge();
 	size_t i;
 
-	ASSERT_NE(NULL, edge);
+	ASSERT_TRUE(!!edge);
 	ASSERT_EQ(8, efd_write(self->fd, 9));
 	for (i = 0; i < 8; i++) {
 		EXPECT_EQ(-EFAULT, RET(write(self->fd, edge - i, 8))) TH_LOG("%zu bytes", i);

@@ -864,10 +864,10 @@ TEST_F(sample, parent_and_child_exchange_pids)
 
 	ASSERT_EQ(0, sample("efd_talk", self->out, sizeof(self->out)));
 	parent = strstr(self->out, "parent: ");
-	ASSERT_NE(NULL, parent);
+	ASSERT_TRUE(!!parent);
 	ASSERT_EQ(2, sscanf(parent, "parent: I am %d, the other is %d", &me, &other));
 	parent = strstr(self->out, "child: ");
-	ASSERT_NE(NULL, parent);
+	ASSERT_TRUE(!!parent);
 	ASSERT_EQ(2, sscanf(parent, "child: I am %d, the other is %d", &me2, &other2));
 	EXPECT_EQ(me, other2);
 	EXPECT_EQ(me2, other);

@@ -429,7 +429,7 @@ static void kill_one(struct stress *s)
 
 #define STRESS_SETUP(flags, start) do {					\
 	self->s = stress_new(flags, start);				\
-	ASSERT_NE(NULL, self->s);					\
+	ASSERT_TRUE(!!self->s);					\
 } while (0)
 
 /* A round leaves nothing behind, and what is mapped goes with the process. */
