@@ -2,7 +2,7 @@
 # Thin verbs: the work is in scripts/. `make` alone explains them.
 include kernel.mk
 
-KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO TEST TIMEOUT CPUS MEM JOBS V \
+KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO PATCH TEST TIMEOUT CPUS MEM JOBS V \
 	 DURATION SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS SEED LIMIT ARCHES
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE BASE_PACKAGE BASE_TARBALL
@@ -56,6 +56,10 @@ check:
 	@scripts/doctor run check
 	@scripts/check
 
+edit refresh:
+	@scripts/doctor run edit
+	@scripts/$@
+
 bisect: doctor
 
 test:
@@ -107,6 +111,6 @@ report:
 	@scripts/report
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
-	check bisect apply test bench bench-determinism bench-cross bench-alternatives model \
+	check edit refresh bisect apply test bench bench-determinism bench-cross bench-alternatives model \
 	stress diff-fuzz trinity coverage mutants consumers consumers-build clients arches full report clean \
 	distclean
