@@ -880,6 +880,18 @@ TEST_F(sample, counter_sums_and_semaphore_counts)
 		     "semaphore: 4 writes, reads: 1 1 1 1\n", self->out);
 }
 
+/* Its programs, as scripts/samples takes them out of docs/eventfd.2, print what it shows. */
+TEST_F(sample, transcripts_of_the_manual_page)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/eventfd_page", dir("SAMPLES", "/samples"));
+	if (access(path, X_OK))
+		SKIP(return, "needs %s", path);
+	EXPECT_EQ(0, sample("eventfd_page", self->out, sizeof(self->out)));
+	EXPECT_STREQ("", self->out);
+}
+
 TEST_F(sample, same_exchange_over_eventfd_and_pipe)
 {
 	long long ns[2] = { 0, 0 };
