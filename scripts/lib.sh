@@ -150,8 +150,8 @@ export CROSS_COMPILE=$cross
 
 # the fragments of CONFIG, which are joined by a plus, on top of base
 fragments() { tr + '\n' <<< "$CONFIG" | sed "/^base\$/d; s,.*,$TOP/kernel-config/&.config,"; }
-# noted KEY: the words in the lines "# KEY: ..." of the configuration's fragments
-noted() { fragments | xargs -r sed -n "s/^# $1: //p" 2>/dev/null || :; }
+# noted KEY: the words in the lines "# KEY: ..." of the configuration's fragments, and the architecture's
+noted() { { echo "$TOP/kernel-config/$ARCH.config"; fragments; } | xargs -r sed -n "s/^# $1: //p" 2>/dev/null || :; }
 
 # told NAME: what that is for other knobs: SERIES=none told RUN
 told() { bash -c '. "$0"; echo "${!1}"' "$TOP/scripts/lib.sh" "$1"; }
