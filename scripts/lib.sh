@@ -154,8 +154,16 @@ push_series()
 	return 1
 }
 
-# has_series DIR: its last patch that is for all bases is in there
-has_series() { patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | grep -v / | tail -1)" > /dev/null; }
+# has_series DIR: the last patch of one of them is in there
+has_series()
+{
+	local SERIES_FILE
+	for SERIES_FILE in "$PATCHES"/series "$PATCHES"/series-*; do
+		[ -f "$SERIES_FILE" ] || continue
+		! patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | tail -1)" > /dev/null 2>&1 || return 0
+	done
+	return 1
+}
 
 # copy_touched FROM TO: nothing but the files of the series
 copy_touched()
