@@ -310,7 +310,7 @@ static void efd_contexts_join(struct file *file, wait_queue_head_t *wqh, poll_ta
 	init_waitqueue_func_entry(&watcher->entry, efd_contexts_wake);
 	switch (watcher->kind) {
 	case PRIORITY:
-		add_wait_queue_priority(wqh, &watcher->entry);
+		join_in_front(wqh, &watcher->entry);
 		break;
 	case EXCLUSIVE:
 		add_wait_queue_exclusive(wqh, &watcher->entry);

@@ -9,6 +9,7 @@
 #include <linux/pid.h>
 #include <linux/sched/task.h>
 #include <linux/version.h>
+#include <linux/wait.h>
 
 /*
  * Finds the eventfd behind a descriptor of another process.
@@ -97,6 +98,13 @@ static inline void set_up_hrtimer(struct hrtimer *timer,
 #else
 	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
 #endif
+}
+
+/* As KVM does: before all others, and exclusive, which later kernels do not take for granted. */
+static inline void join_in_front(wait_queue_head_t *wqh, wait_queue_entry_t *entry)
+{
+	entry->flags |= WQ_FLAG_EXCLUSIVE;
+	add_wait_queue_priority(wqh, entry);
 }
 
 #endif /* FIND_EVENTFD_H */
