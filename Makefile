@@ -2,10 +2,10 @@
 # Thin verbs: the work is in scripts/. `make` alone explains them.
 include kernel.mk
 
-KNOBS := KDIR O ARCH ACCEL CASE CONFIG SERIES UPTO PATCH TEST TIMEOUT CPUS MEM JOBS V \
-	 DURATION SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS SEED LIMIT ARCHES
+KNOBS := KDIR BASE_TARBALL BASE_SOURCES O ARCH ACCEL CASE CONFIG SERIES UPTO PATCH TEST TIMEOUT CPUS MEM JOBS V \
+	 DURATION SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS SEED LIMIT ARCHES BASES
 $(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
-export BASE BASE_PACKAGE BASE_TARBALL
+export BASE
 
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -104,6 +104,9 @@ clients:
 arches:
 	@scripts/arches
 
+bases:
+	@scripts/bases
+
 full:
 	@scripts/full
 
@@ -112,5 +115,5 @@ report:
 
 .PHONY: help run build stock retest shell gdb list doctor tree kconfig kernel samples image \
 	check edit refresh bisect apply test bench bench-determinism bench-cross bench-alternatives model \
-	stress diff-fuzz trinity coverage mutants consumers consumers-build clients arches full report clean \
+	stress diff-fuzz trinity coverage mutants consumers consumers-build clients arches bases full report clean \
 	distclean

@@ -203,7 +203,7 @@ static int ask_nmi(void)
 	if (err)
 		return err;
 	nmi_wanted = true;
-	__apic_send_IPI_mask(cpumask_of(get_cpu()), NMI_VECTOR);
+	apic->send_IPI_mask(cpumask_of(get_cpu()), NMI_VECTOR);
 	put_cpu();
 	if (!wait_for_completion_timeout(&given, 10 * HZ))
 		err = -ETIMEDOUT;
@@ -310,7 +310,7 @@ static void efd_contexts_join(struct file *file, wait_queue_head_t *wqh, poll_ta
 	init_waitqueue_func_entry(&watcher->entry, efd_contexts_wake);
 	switch (watcher->kind) {
 	case PRIORITY:
-		add_wait_queue_priority(wqh, &watcher->entry);
+		join_in_front(wqh, &watcher->entry);
 		break;
 	case EXCLUSIVE:
 		add_wait_queue_exclusive(wqh, &watcher->entry);
@@ -465,8 +465,7 @@ static int __init efd_contexts_init(void)
 {
 	int err;
 
-	hrtimer_init(&hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	hrtimer.function = give_by_hrtimer;
+	set_up_hrtimer(&hrtimer, give_by_hrtimer, HRTIMER_MODE_REL_HARD);
 	err = find_eventfd(pid, efd, &found);
 	if (err)
 		found = (struct found_eventfd){};
@@ -479,7 +478,7 @@ static void __exit efd_contexts_exit(void)
 	/* what was late, and would come after us */
 	irq_work_sync(&irq_work);
 	tasklet_kill(&tasklet);
-	while (del_timer_sync(&timer))
+	while (timer_delete_sync(&timer))
 		cpu_relax();
 	hrtimer_cancel(&hrtimer);
 	flush_work(&work);

@@ -94,7 +94,7 @@ static void efd_listen_join(struct file *file, wait_queue_head_t *wqh, poll_tabl
 {
 	queue = wqh;
 	if (priority)
-		add_wait_queue_priority(wqh, &entry);
+		join_in_front(wqh, &entry);
 	else if (exclusive)
 		add_wait_queue_exclusive(wqh, &entry);
 	else

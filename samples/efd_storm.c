@@ -81,7 +81,7 @@ static void efd_storm_stop(void)
 	if (!IS_ERR_OR_NULL(task))
 		kthread_stop(task);
 	hrtimer_cancel(&hard);
-	while (del_timer_sync(&soft))
+	while (timer_delete_sync(&soft))
 		cpu_relax();
 	eventfd_ctx_put(found.ctx);
 	found.ctx = NULL;
@@ -109,8 +109,7 @@ static int __init efd_storm_init(void)
 	}
 	fput(found.file);
 
-	hrtimer_init(&hard, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	hard.function = efd_storm_hard;
+	set_up_hrtimer(&hard, efd_storm_hard, HRTIMER_MODE_REL);
 	timer_setup(&soft, efd_storm_soft, 0);
 	task = kthread_run(efd_storm_thread, NULL, "efd_storm");
 	if (IS_ERR(task)) {

@@ -5,9 +5,11 @@
 #include <linux/eventfd.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/hrtimer.h>
 #include <linux/pid.h>
 #include <linux/sched/task.h>
 #include <linux/version.h>
+#include <linux/wait.h>
 
 /*
  * Finds the eventfd behind a descriptor of another process.
@@ -64,13 +66,18 @@ static int find_eventfd(pid_t nr, unsigned int fd, struct found_eventfd *found)
 	return 0;
 }
 
-/* One signal. Before 6.8 both forms took a count. */
+/*
+ * One signal. Before 6.8 both forms took a count, and only the one without a mask was for
+ * modules; the series lets them have the other one as well, which it defines as a macro.
+ */
 static inline void signal_once(struct eventfd_ctx *ctx, __poll_t mask)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#ifdef eventfd_signal_mask
 	if (mask)
 		eventfd_signal_mask(ctx, 1, mask);
 	else
+#endif
 		eventfd_signal(ctx, 1);
 #else
 	if (mask)
@@ -78,6 +85,26 @@ static inline void signal_once(struct eventfd_ctx *ctx, __poll_t mask)
 	else
 		eventfd_signal(ctx);
 #endif
+}
+
+/* Linux 6.13 has a call that sets both, and later on there is no other. */
+static inline void set_up_hrtimer(struct hrtimer *timer,
+				  enum hrtimer_restart (*function)(struct hrtimer *timer),
+				  enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
+#else
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
+#endif
+}
+
+/* As KVM does: before all others, and exclusive, which later kernels do not take for granted. */
+static inline void join_in_front(wait_queue_head_t *wqh, wait_queue_entry_t *entry)
+{
+	entry->flags |= WQ_FLAG_EXCLUSIVE;
+	add_wait_queue_priority(wqh, entry);
 }
 
 #endif /* FIND_EVENTFD_H */

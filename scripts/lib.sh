@@ -3,7 +3,7 @@
 # Sourced by every script: where things are, and how we talk.
 #
 # In from the environment: the knobs KDIR O ARCH CONFIG SERIES UPTO JOBS V and the pin of
-# kernel.mk, BASE BASE_PACKAGE BASE_TARBALL, which make exports; from one of our scripts to
+# kernel.mk, BASE, which make exports; from one of our scripts to
 # another, VARIANT, a name for a tree of its own, and PATCHES, another series; NO_COLOR.
 #
 # Out: all of these, set and checked. TOP; where things are: BASE_DIR BASE_ID TREE OBJ RUN IMAGE;
@@ -47,8 +47,7 @@ digest() { sha256sum | cut -c1-16; }
 # The pin has one home; a script that is run by hand reads it there.
 pin() { sed -n "s/^$1 *:= *//p" "$TOP/kernel.mk"; }
 
-: "${BASE:=$(pin BASE)}" "${BASE_PACKAGE:=$(pin BASE_PACKAGE)}"
-: "${BASE_TARBALL:=$(pin BASE_TARBALL)}"
+: "${BASE:=$(pin BASE)}" "${BASE_TARBALL:=}"
 : "${ARCH:=x86_64}" "${CONFIG:=base}" "${SERIES:=all}" "${UPTO:=}" "${KDIR:=}"
 : "${JOBS:=$(nproc)}" "${V:=0}" "${O:=$TOP/build}"
 
@@ -56,7 +55,7 @@ O=$(realpath -m "$O")
 
 : "${PATCHES:=$TOP/patches}"
 # the names of the patches, in order
-series() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]].*//' "$PATCHES/series"; }
+series() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]].*//' "$SERIES_FILE"; }
 # the files that the series changes or creates
 touched() { series | sed "s,^,$PATCHES/," | xargs -r sed -n 's,^[-+][-+][-+] [ab]/\([^ \t]*\).*,\1,p' | sort -u; }
 # what is in them, in tree $1
@@ -66,8 +65,10 @@ quilt_in()
 {
 	local dir=$1
 	shift
-	(cd "$dir" && QUILT_PATCHES=$PATCHES QUILT_PC=.pc quilt --quiltrc "$TOP/quiltrc" "$@")
+	(cd "$dir" && QUILT_PATCHES=$PATCHES QUILT_SERIES=${SERIES_FILE##*/} QUILT_PC=.pc quilt --quiltrc "$TOP/quiltrc" "$@")
 }
+
+version() { sed -n 's/^VERSION = //p;s/^PATCHLEVEL = /./p;s/^SUBLEVEL = /./p' "$1/Makefile" 2> /dev/null | tr -d '\n'; }
 
 case $SERIES in
 all|none) ;;
@@ -79,10 +80,47 @@ if [ -n "$KDIR" ]; then
 	KDIR=$(cd "$KDIR" && pwd)
 	BASE_DIR=$KDIR
 	BASE_ID=$(basename "$KDIR")-$(printf %s "$KDIR" | digest | cut -c1-6)
+	LINUX=$(version "$KDIR") || :
 else
+	[[ $BASE =~ ^[0-9]+\.[0-9]+$ ]] || die 2 "BASE=$BASE is no version" "BASE=$(pin BASE), or another; KDIR= takes a tree"
 	BASE_DIR=$O/base/linux-$BASE
 	BASE_ID=$BASE
+	LINUX=$BASE
 fi
+# its source: a file of the user's own, the package's, or what scripts/base-source has fetched
+BASE_PACKAGE=linux-source-$BASE
+BASE_FETCHED=$O/base/$BASE_PACKAGE.tar.xz
+if [ -z "$BASE_TARBALL" ]; then
+	BASE_TARBALL=/usr/src/$BASE_PACKAGE.tar.xz
+	[ -e "$BASE_TARBALL" ] || [ ! -e "$BASE_FETCHED" ] || BASE_TARBALL=$BASE_FETCHED
+fi
+
+# Which series a kernel takes: that of its version. For a version that nobody has made
+# one for, scripts/tree tries them, and remembers here which one fits.
+CHOSEN=$O/tree/$BASE_ID.series
+series_for()
+{
+	local minor
+	minor=$(cut -d. -f1,2 <<< "$1")
+	if [ -e "$PATCHES/series-$minor" ]; then
+		echo "$PATCHES/series-$minor"
+	elif [ "$minor" = "$(pin BASE)" ]; then
+		echo "$PATCHES/series"
+	fi
+}
+# the version that a series file is made for
+made_for() { case $1 in */series) pin BASE ;; *) echo "${1##*-}" ;; esac; }
+# all versions that there is a series for
+bases()
+{
+	local f
+	for f in "$PATCHES"/series "$PATCHES"/series-*; do
+		[ ! -f "$f" ] || made_for "$f"
+	done | sort -V
+}
+SERIES_FILE=$(series_for "$LINUX")
+KNOWN=$SERIES_FILE
+[ -n "$KNOWN" ] || SERIES_FILE=$(cat "$CHOSEN" 2> /dev/null || echo "$PATCHES/series")
 
 # A tree, and what a run of it leaves, is named after what is applied to it.
 if [ "$SERIES" = none ]; then
@@ -96,6 +134,7 @@ else
 	TREE=$O/tree/$BASE_ID-series RUN=$O/run
 fi
 OBJ=$TREE/obj-$CONFIG
+[ -n "$KDIR" ] || [ "$BASE" = "$(pin BASE)" ] || RUN+=-$BASE
 [ "$CONFIG" = base ] || RUN+=-$CONFIG
 if [ "$ARCH" != x86_64 ]; then
 	OBJ=$TREE/obj-$ARCH-$CONFIG RUN+=-$ARCH
@@ -108,8 +147,6 @@ is_kernel_tree()
 		die 2 "$1 is not a Linux kernel source tree" \
 			"KDIR= wants the top directory, the one with Kbuild, fs/ and Makefile"
 }
-version() { sed -n 's/^VERSION = //p;s/^PATCHLEVEL = /./p;s/^SUBLEVEL = /./p' "$1/Makefile" | tr -d '\n'; }
-
 # push_series DIR [LAST]: quilt push at fuzz 0, up to patch LAST; on failure says
 # which patch does not fit which file, in $refusal, and returns 1.
 refusal=''
@@ -123,8 +160,55 @@ push_series()
 	return 1
 }
 
-# has_series DIR: its last patch is in there
-has_series() { patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | tail -1)" > /dev/null; }
+# has_series DIR: the last patch of one of them is in there
+has_series()
+{
+	local SERIES_FILE
+	for SERIES_FILE in "$PATCHES"/series "$PATCHES"/series-*; do
+		[ -f "$SERIES_FILE" ] || continue
+		! patch -d "$1" -p1 -R -s -f --dry-run < "$PATCHES/$(series | tail -1)" > /dev/null 2>&1 || return 0
+	done
+	return 1
+}
+
+# copy_touched FROM TO: nothing but the files of the series
+copy_touched()
+{
+	rm -rf "$2" && mkdir -p "$2"
+	touched | while read -r f; do
+		[ ! -e "$1/$f" ] || (cd "$1" && cp -L --parents "$f" "$2")
+	done
+}
+
+# choose_series: which series goes into BASE_DIR if none is made for its version. All are
+# tried on copies of the files that they touch, the nearest version first.
+choose_series()
+{
+	local scratch=$O/apply.choose file ours theirs first='' nearest=''
+	[ -z "$KNOWN" ] && ! has_series "$BASE_DIR" || return 0
+	mkdir -p "${CHOSEN%/*}"
+	rm -f "$CHOSEN"
+	# 6.19 comes right before 7.0
+	ours=$(awk -F. '{ print $1 * 20 + $2 }' <<< "$LINUX")
+	while read -r _ file; do
+		SERIES_FILE=$file
+		: "${nearest:=$file}"
+		copy_touched "$BASE_DIR" "$scratch"
+		if push_series "$scratch"; then
+			rm -rf "$scratch" "$scratch.quilt.log"
+			echo "$file" > "$CHOSEN"
+			say series "no series is made for Linux $LINUX; ${file#"$TOP"/}, for Linux $(made_for "$file"), fits: nobody has tested that"
+			return
+		fi
+		: "${first:=$refusal}"
+	done < <(for file in "$PATCHES"/series "$PATCHES"/series-*; do
+		theirs=$(made_for "$file" | awk -F. '{ print $1 * 20 + $2 }')
+		echo "$((ours > theirs ? ours - theirs : theirs - ours)) $file"
+	done | sort -n)
+	SERIES_FILE=$nearest
+	die 2 "no series fits Linux $LINUX in $BASE_DIR" \
+		"the nearest is ${nearest#"$TOP"/}, for Linux $(made_for "$nearest"), but $first; nothing was changed; details: $scratch.quilt.log"
+}
 
 # The kernel's own knobs, the same for everyone: a build is reproducible, and
 # ccache sees equal commands as equal.

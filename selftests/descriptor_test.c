@@ -36,7 +36,7 @@ static bool fdinfo_read(pid_t pid, int fd, char *text, size_t size)
 
 struct info {
 	unsigned long long count;
-	int id, semaphore;
+	int id, semaphore;		/* -1 where that is not told */
 };
 
 /* The lines that are an eventfd's own, as any program would parse them. */
@@ -48,8 +48,9 @@ static bool fdinfo_of(pid_t pid, int fd, struct info *info)
 	if (!fdinfo_read(pid, fd, text, sizeof(text)))
 		return false;
 	own = strstr(text, "eventfd-count:");
+	info->semaphore = -1;
 	return own && sscanf(own, "eventfd-count: %llx eventfd-id: %d eventfd-semaphore: %d",
-			     &info->count, &info->id, &info->semaphore) == 3;
+			     &info->count, &info->id, &info->semaphore) == (MODE_UNTOLD ? 2 : 3);
 }
 
 static bool fdinfo(int fd, struct info *info)
@@ -107,6 +108,8 @@ TEST_F(descriptor, fdinfo_is_exactly_this)
 		snprintf(want, sizeof(want),
 			 "eventfd-count: %16llx\neventfd-id: %d\neventfd-semaphore: %d\n",
 			 (unsigned long long)count[i], id, !!(variant->flags & EFD_SEMAPHORE));
+		if (MODE_UNTOLD)
+			*strstr(want, "eventfd-semaphore") = '\0';
 		EXPECT_STREQ(want, text + own);
 		close(fd);
 	}
@@ -166,6 +169,8 @@ TEST_F(descriptor, fdinfo_semaphore)
 {
 	struct info info;
 
+	if (MODE_UNTOLD)
+		SKIP(return, "this version does not tell");
 	ASSERT_TRUE(fdinfo(self->fd, &info));
 	EXPECT_EQ(!!(variant->flags & EFD_SEMAPHORE), info.semaphore);
 	/* It is the eventfd that is one, whatever happens to the status flags. */

@@ -28,6 +28,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,6 +90,26 @@ static inline ssize_t efd_read(int fd, uint64_t *value)
 #else
 #define FOREIGN_ADDRESSES	true
 #endif
+
+/*
+ * What user space is told has changed twice, with Linux 6.5 and 6.9. Whoever implements
+ * eventfd: a kernel answers as those of its version do.
+ */
+static inline bool linux_before(unsigned int major, unsigned int minor)
+{
+	unsigned int ours[2] = { 0, 0 };
+	struct utsname name;
+
+	uname(&name);
+	sscanf(name.release, "%u.%u", &ours[0], &ours[1]);
+	return ours[0] < major || (ours[0] == major && ours[1] < minor);
+}
+
+/* A write may be longer than 8 bytes: the first 8 count. */
+#define LONG_WRITES	linux_before(6, 9)
+
+/* fdinfo does not tell the mode. */
+#define MODE_UNTOLD	linux_before(6, 5)
 
 /* The events of @fd out of @events (and POLLERR, POLLHUP, POLLNVAL), at once. */
 static inline int efd_events(int fd, short events)

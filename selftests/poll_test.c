@@ -525,7 +525,8 @@ TEST_F(wait, failed_write_does_not_wake)
 	sleeps = nr_sleeps(w.tid);
 	ASSERT_EQ(-EINVAL, efd_write(self->fd, UINT64_MAX));
 	ASSERT_EQ(-EINVAL, RET(write(self->fd, two, 4)));
-	ASSERT_EQ(-EINVAL, RET(write(self->fd, two, 16)));
+	if (!LONG_WRITES)
+		ASSERT_EQ(-EINVAL, RET(write(self->fd, two, 16)));
 	ASSERT_EQ(-EFAULT, RET(syscall(SYS_write, self->fd, NULL, 8)));
 	EXPECT_TRUE(still_asleep(&w, sleeps));
 }

@@ -304,14 +304,19 @@ TEST_F(uring, write_wakes_a_blocked_reader)
 TEST_F(uring, write_of_a_wrong_length_is_refused)
 {
 	static const unsigned int length[] = { 4, 7, 9, 16 };
-	uint64_t value[2] = { 1, 1 };
+	uint64_t value[2] = { 1, 100 };
+	int added = 0;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(length); i++) {
+		bool fine = length[i] > 8 && LONG_WRITES;
+
 		uring_queue(&self->ring, IORING_OP_WRITE, self->fd, value, length[i], 0);
-		EXPECT_EQ(-EINVAL, uring_run(&self->ring)) TH_LOG("length %u", length[i]);
+		EXPECT_EQ(fine ? 8 : -EINVAL, uring_run(&self->ring))
+			TH_LOG("length %u", length[i]);
+		added += fine;
 	}
-	EXPECT_EQ(0, efd_drain(self->fd));
+	EXPECT_EQ(added, efd_drain(self->fd));
 }
 
 /* "Value 0xffffffffffffffff: EINVAL, always." */
@@ -949,12 +954,21 @@ TEST_F(circle, ring_signals_another_eventfd_than_it_polls)
 	close(b);
 }
 
+/*
+ * On Linux 6.1, a completion of a multishot poll gives its signal while io_uring has the
+ * request in hand: it cannot end it, only make it look once more, and so on. 6.12 gives
+ * it afterwards.
+ */
+#define CIRCLES_GO_ON(variant)	((variant)->poll_flags && linux_before(6, 2))
+
 /* A ring that polls its own registered eventfd: it comes to an end, and the signal counts. */
 TEST_F(circle, ring_polls_its_own_eventfd)
 {
 	struct io_uring_sqe *sqe;
 	int nr[2];
 
+	if (CIRCLES_GO_ON(variant))
+		SKIP(return, "io_uring of this version goes on");
 	sqe = uring_queue_poll(&self->ring[0], self->fd[0], POLLIN, 0);
 	sqe->len = variant->poll_flags;
 	ASSERT_EQ(1, uring_submit(&self->ring[0]));
@@ -979,6 +993,8 @@ TEST_F(circle, multishot_poll_of_the_own_eventfd_is_ended)
 
 	if (!variant->poll_flags)
 		SKIP(return, "for multishot polls");
+	if (CIRCLES_GO_ON(variant))
+		SKIP(return, "io_uring of this version goes on");
 	sqe = uring_queue_poll(&self->ring[0], self->fd[0], POLLIN, 0);
 	sqe->len = variant->poll_flags;
 	ASSERT_EQ(1, uring_submit(&self->ring[0]));
@@ -1001,6 +1017,8 @@ TEST_F(circle, ring_polls_its_own_eventfd_through_epoll)
 	struct io_uring_sqe *sqe;
 	int epfd, nr[2];
 
+	if (CIRCLES_GO_ON(variant))
+		SKIP(return, "io_uring of this version goes on");
 	epfd = epoll_create1(0);
 	if (epfd < 0 && errno == ENOSYS)
 		SKIP(return, "no epoll");
