@@ -202,6 +202,7 @@ choose_series()
 		fi
 		: "${first:=$refusal}"
 	done < <(for file in "$PATCHES"/series "$PATCHES"/series-*; do
+		[ -f "$file" ] || continue
 		theirs=$(made_for "$file" | awk -F. '{ print $1 * 20 + $2 }')
 		echo "$((ours > theirs ? ours - theirs : theirs - ours)) $file"
 	done | sort -n)

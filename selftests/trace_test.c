@@ -139,6 +139,12 @@ static const char *story(FIXTURE_DATA(trace) *self)
 	return text;
 }
 
+/*
+ * Linux 6.1 keeps the format of a line where it then puts the pieces that it prints, if
+ * pointers are to be shown: the first string is lost.
+ */
+#define LOSES_A_STRING	linux_before(6, 2)
+
 /* "`eventfd_create` tells the descriptor, the count, and the flags" */
 TEST_F(trace, creation)
 {
@@ -148,7 +154,7 @@ TEST_F(trace, creation)
 	ASSERT_STREQ("create", story(self));
 	EXPECT_EQ(self->fd, e->fd);
 	EXPECT_EQ(5, e->count);
-	EXPECT_STREQ("SEMAPHORE|NONBLOCK", e->flags);
+	EXPECT_STREQ(LOSES_A_STRING ? "" : "SEMAPHORE|NONBLOCK", e->flags);
 	EXPECT_EQ(getpid(), e->task);
 }
 
@@ -477,7 +483,8 @@ TEST_F(recipe, vain)
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	ASSERT_TRUE(answered(self));
-	snprintf(words, sizeof(words), "1 %s-%d %s-%d", name, w.tid, name, getpid());
+	snprintf(words, sizeof(words), "1 %s-%d %s-%d", LOSES_A_STRING ? "" : name, w.tid,
+		 name, getpid());
 	EXPECT_TRUE(says(self, words));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_TRUE(worker_join(&w));
