@@ -10,12 +10,15 @@
 
 edit=$O/edit tree=$O/edit/tree home=$PATCHES
 
+# use DIR: its patches and its series are what is spoken of
+use() { PATCHES=$1 SERIES_FILE=$1/series; }
+
 # begin [LAST]: lays it anew, with the series applied up to patch LAST, or none of it
 begin()
 {
 	[ -n "$KDIR" ] || [ -f "$BASE_DIR.stamp" ] || SERIES=none "$TOP/scripts/tree"
 	is_kernel_tree "$BASE_DIR"
-	PATCHES=$home
+	use "$home"
 	rm -rf "$edit"
 	mkdir -p "$tree" "$edit"/{patches,began}
 	cp "$home"/*.patch "$home/series" "$edit/began"
@@ -24,7 +27,7 @@ begin()
 	grep -LZ '^--- ' "$edit"/patches/*.patch | xargs -0r truncate -s 0
 	touched | (cd "$BASE_DIR" && while read -r f; do [ ! -e "$f" ] || cp -L --parents "$f" "$tree"; done)
 	chmod -R u+w "$tree"
-	PATCHES=$edit/patches
+	use "$edit/patches"
 	[ -z "${1:-}" ] || push_series "$tree" "$1" || return
 	remember
 }
