@@ -11,6 +11,7 @@
 edit=$O/edit tree=$O/edit/tree home=$PATCHES
 
 # use DIR: its patches and its series are what is spoken of
+# shellcheck disable=SC2034 # for lib.sh
 use() { PATCHES=$1 SERIES_FILE=$1/series; }
 
 # begin [LAST]: lays it anew, with the series applied up to patch LAST, or none of it
