@@ -180,7 +180,7 @@ TEST_F(block, refused_calls_do_not_wake_a_writer)
 	EXPECT_EQ(-EINVAL, efd_write(self->fd, UINT64_MAX));
 	EXPECT_EQ(-EFAULT, RET(write(self->fd, (void *)-4096l, 8)));
 	EXPECT_EQ(-EINVAL, RET(read(self->fd, &value, 4)));
-	if (FOREIGN_ADDRESSES) {
+	if (foreign_addresses()) {
 		EXPECT_EQ(-EFAULT, RET(read(self->fd, (void *)-4096l, 8)));
 	}
 	EXPECT_EQ(8, efd_read(other, &value));

@@ -83,13 +83,19 @@ static inline ssize_t efd_read(int fd, uint64_t *value)
 
 /*
  * Where user space and the kernel have address spaces of their own, no address is outside
- * user space: each may be mapped, and the answer comes when it is used.
+ * user space: each may be mapped, and the answer comes when it is used. Nor is one of 32 bits
+ * outside that of a 64-bit kernel.
  */
+static inline bool foreign_addresses(void)
+{
+	struct utsname name;
+
 #ifdef __s390x__
-#define FOREIGN_ADDRESSES	false
-#else
-#define FOREIGN_ADDRESSES	true
+	return false;
 #endif
+	uname(&name);
+	return sizeof(long) == 8 || !strstr(name.machine, "64");
+}
 
 /*
  * What user space is told has changed twice, with Linux 6.5 and 6.9. Whoever implements

@@ -317,7 +317,7 @@ TEST_F(rw, read_to_foreign_address_keeps_the_counter)
 {
 	size_t i;
 
-	if (!FOREIGN_ADDRESSES)
+	if (!foreign_addresses())
 		SKIP(return, "every address is one of user space here");
 	for (i = 0; i < ARRAY_SIZE(not_user); i++) {
 		EXPECT_EQ(-EFAULT, RET(read(self->fd, (void *)not_user[i], 8)));
@@ -336,7 +336,7 @@ TEST_F(rw, readv_to_foreign_address_keeps_the_counter)
 	uint64_t value = 77;
 	struct iovec iov[] = { { &value, 8 }, { (void *)not_user[0], 8 } };
 
-	if (!FOREIGN_ADDRESSES)
+	if (!foreign_addresses())
 		SKIP(return, "every address is one of user space here");
 	ASSERT_EQ(8, efd_write(self->fd, 9));
 	EXPECT_EQ(-EFAULT, RET(readv(self->fd, iov, 2)));
@@ -657,7 +657,7 @@ TEST_F(rw, writev_from_foreign_address_adds_nothing)
 	uint64_t value = 5;
 	struct iovec iov[] = { { &value, 8 }, { (void *)not_user[0], 8 } };
 
-	if (!FOREIGN_ADDRESSES)
+	if (!foreign_addresses())
 		SKIP(return, "every address is one of user space here");
 	EXPECT_EQ(-EFAULT, RET(writev(self->fd, iov, 2)));
 	EXPECT_EQ(0u, efd_fill(self->fd));
