@@ -60,18 +60,36 @@ static inline const char *param(const char *module, const char *name)
 	return line;
 }
 
-static inline bool in_kallsyms(const char *function)
+/* Whether the kernel has @function; and where its code begins, and what comes after it does. */
+static inline bool code_of(const char *function, unsigned long long *start,
+			   unsigned long long *end)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
+	unsigned long long address;
+	bool found = false;
 	char line[512], type, name[256];
-	bool yes = false;
 
-	while (f && !yes && fgets(line, sizeof(line), f))
-		yes = sscanf(line, "%*s %c %255s", &type, name) == 2 &&
-		      (type == 't' || type == 'T') && !strcmp(name, function);
+	/* in the order of their addresses, which are 0 for who may not see them */
+	*end = 0;
+	while (f && (!found || *end <= *start) && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx %c %255s", &address, &type, name) != 3)
+			continue;
+		*end = address;
+		if (!found && (type == 't' || type == 'T') && !strcmp(name, function)) {
+			*start = address;
+			found = true;
+		}
+	}
 	if (f)
 		fclose(f);
-	return yes;
+	return found;
+}
+
+static inline bool in_kallsyms(const char *function)
+{
+	unsigned long long start, end;
+
+	return code_of(function, &start, &end);
 }
 
 #endif /* SELFTESTS_MODULE_H */
