@@ -8,6 +8,9 @@
 #	laid/		the files of tree/ as we have left them to the user
 #	stuck		there if a patch behind the changed one did not fit any more
 
+# shellcheck source=scripts/applying.sh
+. "$TOP/scripts/applying.sh"
+
 edit=$O/edit tree=$O/edit/tree home=$PATCHES
 
 # use DIR: its patches and its series are what is spoken of
