@@ -70,7 +70,7 @@ static inline bool code_of(const char *function, unsigned long long *start,
 	char line[512], type, name[256];
 
 	/* in the order of their addresses, which are 0 for who may not see them */
-	*end = 0;
+	*start = *end = 0;
 	while (f && (!found || *end <= *start) && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%llx %c %255s", &address, &type, name) != 3)
 			continue;
