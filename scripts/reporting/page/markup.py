@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What scripts/report-page writes its page with: text, tables, bars, plots. What is not Raw is escaped."""
+"""What the page is written with: text, tables, bars, plots. What is not Raw is escaped."""
 import html
 import re
 import time
+
+SHORT = '%-d %b, %H:%M'
 
 
 class Raw(str):
@@ -58,6 +60,17 @@ def state(text):
     """A word with a color, which says nothing that the word does not."""
     kind = {'pass': 'good', 'ok': 'good', 'before': 'good', 'fail': 'bad'}.get(str(text).lower(), '')
     return Raw(f'<span class={kind}>{e(text)}</span>') if kind else text
+
+
+def plain(caption, kinds):
+    """A table as it was printed; its words about results in color, its numbers so that they can be read."""
+
+    def cells(row):
+        return [
+            f'{int(c):,}' if k == 'n' and c.isdigit() else state(c) for c, k in zip(row, kinds.ljust(len(row), 't'))
+        ]
+
+    return lambda found: table(caption, found['rows'][0], [cells(r) for r in found['rows'][1:]], kinds)
 
 
 def bar(parts):
