@@ -80,7 +80,6 @@ def fuzz():
         'stock.answers',
         seeds=len(seeds),
         operations=sum(map(int, seeds)),
-        better=len(re.findall('^beyond ', answers, re.M)),
         different=read(OUT, 'fuzz/different').split(),
         rules=[x.split('\t') for x in read(OUT, 'fuzz/used').splitlines()],
     )

@@ -9,7 +9,7 @@ SVG = (
 )
 BENCH = {
     'bench/results.tsv': 'case\tunit\tstock\tseries\tratio\nwrite\tinsn\t4321.5\t1234.25\t0.286\npost-8\tinsn\t900\t90\t0.1\n',
-    'bench/post.svg': SVG,
+    'bench/post.svg': SVG.replace('readers', 'how many block'),
     'bench/ratio.svg': SVG,
 }
 CASES = [
@@ -21,6 +21,8 @@ CASES = [
         '0.286',
         'instructions, 900 on stock',
         'readers',
+        'how many block',
+        'Not run: make stock',
         '!Kept with the source',
         '!Gnuplot',
     ),
