@@ -91,8 +91,8 @@ static void next_task(GObject *source, GAsyncResult *result, gpointer unused)
 
 static gboolean late(gpointer unused)
 {
-	g_printerr("%lu of %d values, %lu of %d tasks after a minute\n",
-		   came, THREADS * VALUES, tasks, TASKS);
+	g_printerr("%lu of %d values, %lu of %d tasks after a minute\n", came, THREADS * VALUES,
+		   tasks, TASKS);
 	exit(1);
 }
 

@@ -92,7 +92,11 @@ const char *buffer_name(int which);
 const char *buffer_text(int which, long ret);
 
 /* tasks.c */
-struct epoll { int fd; unsigned int waiters; };
+struct epoll {
+	int fd;
+	unsigned int waiters;
+};
+
 extern struct epoll epolls[EPOLLS];
 /* starts one, and returns its /proc/TID/status for look_at(): state, and how often it has slept */
 int start_thread(struct worker *w, void (*call)(struct worker *w));

@@ -64,9 +64,10 @@ module_param_string(where, where, sizeof(where), 0444);
 static void give(void)
 {
 	scnprintf(where, sizeof(where), "%s%s%s%s",
-		  in_hardirq() ? "hard" : in_serving_softirq() ? "soft" : "task",
-		  irqs_disabled() ? ",off" : "",
-		  raw_smp_processor_id() != giver_cpu ? ",cpu" : "",
+		  in_hardirq()	       ? "hard" :
+		  in_serving_softirq() ? "soft" :
+					 "task",
+		  irqs_disabled() ? ",off" : "", raw_smp_processor_id() != giver_cpu ? ",cpu" : "",
 		  after_nmi ? ",nmi" : "");
 	signal_once(found.ctx, 0);
 	complete(&given);
@@ -266,7 +267,7 @@ module_param_cb(from, &from_ops, NULL, 0200);
 
 enum kind { PLAIN, EXCLUSIVE, PRIORITY, DRAINING };
 
-static const char * const kinds[] = { "plain", "exclusive", "priority", "draining" };
+static const char *const kinds[] = { "plain", "exclusive", "priority", "draining" };
 
 static struct watcher {
 	wait_queue_entry_t entry;

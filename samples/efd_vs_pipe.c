@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 /* One direction: where to read, where to write, and how many descriptors it took. */
-struct way { int in, out, fds; };
+struct way {
+	int in, out, fds;
+};
 
 static struct way eventfd_way(void)
 {

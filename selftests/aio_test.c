@@ -105,19 +105,21 @@ static void worker_submit(struct worker *w)
 }
 
 /* For a fixture's setup. */
-#define AIO_SETUP(ctx) do {						\
-	int ret_ = RET(syscall(SYS_io_setup, 64, (ctx)));		\
-									\
-	if (ret_ == -ENOSYS || ret_ == -EPERM)				\
-		SKIP(return, "no aio here: %s", strerror(-ret_));	\
-	ASSERT_EQ(0, ret_);						\
-} while (0)
+#define AIO_SETUP(ctx)								\
+	do {									\
+		int ret_ = RET(syscall(SYS_io_setup, 64, (ctx)));		\
+										\
+		if (ret_ == -ENOSYS || ret_ == -EPERM)				\
+			SKIP(return, "no aio here: %s", strerror(-ret_));	\
+		ASSERT_EQ(0, ret_);						\
+	} while (0)
 
 /*
  * No teardown destroys the aio context: io_destroy() waits for a thread that a
  * failed test has left asleep in io_submit(). The end of the process does it.
  */
-FIXTURE(aio) {
+FIXTURE(aio)
+{
 	aio_context_t ctx;
 	int file;
 	int fd;
@@ -496,7 +498,8 @@ TEST_F(aio, signals_of_two_tasks_all_count)
 }
 
 /* The eventfds that let a task sleep. */
-FIXTURE(sleeping_aio) {
+FIXTURE(sleeping_aio)
+{
 	aio_context_t ctx;
 	int file;
 	int fd;
@@ -523,9 +526,7 @@ FIXTURE_TEARDOWN(sleeping_aio)
 TEST_F(sleeping_aio, pread_sleeps_in_io_submit_until_a_write)
 {
 	uint64_t value = 0;
-	struct submission s = {
-		self->ctx, aio_rw(IOCB_CMD_PREAD, self->fd, &value, 8, NONE)
-	};
+	struct submission s = { self->ctx, aio_rw(IOCB_CMD_PREAD, self->fd, &value, 8, NONE) };
 	struct worker w = { .arg = &s };
 
 	ASSERT_TRUE(worker_start_asleep(&w, worker_submit, SYS_io_submit));
@@ -543,9 +544,7 @@ TEST_F(sleeping_aio, preadv_sleeps_in_io_submit_until_a_write)
 {
 	uint32_t half[2] = { 42, 42 };
 	struct iovec iov[2] = { { &half[0], 4 }, { &half[1], 4 } };
-	struct submission s = {
-		self->ctx, aio_rw(IOCB_CMD_PREADV, self->fd, iov, 2, NONE)
-	};
+	struct submission s = { self->ctx, aio_rw(IOCB_CMD_PREADV, self->fd, iov, 2, NONE) };
 	struct worker w = { .arg = &s };
 	uint64_t value;
 
@@ -562,9 +561,7 @@ TEST_F(sleeping_aio, preadv_sleeps_in_io_submit_until_a_write)
 TEST_F(sleeping_aio, pread_is_woken_by_a_signal)
 {
 	uint64_t value = 0;
-	struct submission s = {
-		self->ctx, aio_rw(IOCB_CMD_PREAD, self->fd, &value, 8, NONE)
-	};
+	struct submission s = { self->ctx, aio_rw(IOCB_CMD_PREAD, self->fd, &value, 8, NONE) };
 	struct worker w = { .arg = &s };
 	aio_context_t second = 0;
 
@@ -586,9 +583,7 @@ TEST_F(sleeping_aio, pread_is_interrupted_by_a_signal_handler)
 {
 	struct sigaction sa = { .sa_handler = nothing, .sa_flags = SA_RESTART };
 	uint64_t value = 0;
-	struct submission s = {
-		self->ctx, aio_rw(IOCB_CMD_PREAD, self->fd, &value, 8, NONE)
-	};
+	struct submission s = { self->ctx, aio_rw(IOCB_CMD_PREAD, self->fd, &value, 8, NONE) };
 	struct worker w = { .arg = &s };
 
 	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
@@ -613,7 +608,8 @@ TEST_F(sleeping_aio, signal_wakes_a_blocked_reader)
 }
 
 /* Counters that the kernel has driven to ULLONG_MAX. */
-FIXTURE(saturated) {
+FIXTURE(saturated)
+{
 	aio_context_t ctx;
 	int file;
 	int fd;
@@ -852,7 +848,8 @@ TEST_F(saturated, aio_poll_for_room_sees_the_overflow)
 }
 
 /* IOCB_CMD_POLL on eventfds; the fixture is that of the other requests. */
-FIXTURE(aio_poll) {
+FIXTURE(aio_poll)
+{
 	aio_context_t ctx;
 	int fd;
 	int other;

@@ -64,7 +64,11 @@ static inline unsigned int wait_ms(void)
 #define QUIET_MS	20
 
 /* The result of a system call as the kernel returns it: -errno on failure. */
-#define RET(call)	({ ssize_t ret_ = (call); ret_ < 0 ? -errno : ret_; })
+#define RET(call)							\
+	({								\
+		ssize_t ret_ = (call);					\
+		ret_ < 0 ? -errno : ret_;				\
+	})
 
 static inline int efd_create(unsigned int count, int flags)
 {
@@ -142,14 +146,15 @@ static inline void sleep_ms(unsigned int ms)
 }
 
 /* Evaluates @cond until it holds, or WAIT_MS have passed; says whether it held. */
-#define eventually(cond) ({						\
-	uint64_t end_ = now_ms() + WAIT_MS;				\
-	bool ok_;							\
+#define eventually(cond)						\
+	({								\
+		uint64_t end_ = now_ms() + WAIT_MS;			\
+		bool ok_;						\
 									\
-	while (!(ok_ = (cond)) && now_ms() < end_)			\
-		sleep_ms(1);						\
-	ok_;								\
-})
+		while (!(ok_ = (cond)) && now_ms() < end_)		\
+			sleep_ms(1);					\
+		ok_;							\
+	})
 
 /*
  * A line of /proc/TID/syscall starts with the number of the system call that
@@ -215,14 +220,15 @@ static inline bool not_woken(pid_t tid, long sleeps)
 }
 
 /* For what takes microseconds: true as soon as @cond holds, false after WAIT_MS. */
-#define soon(cond) ({							\
-	uint64_t end_ = now_ms() + WAIT_MS;				\
-	bool ok_;							\
+#define soon(cond)							\
+	({								\
+		uint64_t end_ = now_ms() + WAIT_MS;			\
+		bool ok_;						\
 									\
-	while (!(ok_ = (cond)) && now_ms() < end_)			\
-		sched_yield();						\
-	ok_;								\
-})
+		while (!(ok_ = (cond)) && now_ms() < end_)		\
+			sched_yield();					\
+		ok_;							\
+	})
 
 static inline void spin(unsigned int n)
 {
@@ -387,22 +393,30 @@ static inline bool keep_others_waiting(void)
  *	EFD_VARIANTS(x);
  *	FIXTURE_SETUP(x) { self->fd = efd_create(0, variant->flags); ... }
  */
-#define EFD_VARIANTS(fixture)						\
-	FIXTURE_VARIANT(fixture) { int flags; };			\
-	FIXTURE_VARIANT_ADD(fixture, counter) { .flags = 0 };		\
-	FIXTURE_VARIANT_ADD(fixture, counter_nonblock)			\
-		{ .flags = EFD_NONBLOCK };				\
-	FIXTURE_VARIANT_ADD(fixture, semaphore)				\
-		{ .flags = EFD_SEMAPHORE };				\
-	FIXTURE_VARIANT_ADD(fixture, semaphore_nonblock)		\
-		{ .flags = EFD_SEMAPHORE | EFD_NONBLOCK }
+#define EFD_VARIANTS(fixture)								\
+	FIXTURE_VARIANT(fixture)							\
+	{										\
+		int flags;								\
+	};										\
+	FIXTURE_VARIANT_ADD(fixture, counter) { .flags = 0 };				\
+	FIXTURE_VARIANT_ADD(fixture, counter_nonblock) { .flags = EFD_NONBLOCK };	\
+	FIXTURE_VARIANT_ADD(fixture, semaphore) { .flags = EFD_SEMAPHORE };		\
+	FIXTURE_VARIANT_ADD(fixture, semaphore_nonblock)				\
+	{										\
+		.flags = EFD_SEMAPHORE | EFD_NONBLOCK					\
+	}
 
 /* The two of them that sleep. */
 #define EFD_BLOCKING_VARIANTS(fixture)					\
-	FIXTURE_VARIANT(fixture) { int flags; };			\
+	FIXTURE_VARIANT(fixture)					\
+	{								\
+		int flags;						\
+	};								\
 	FIXTURE_VARIANT_ADD(fixture, counter) { .flags = 0 };		\
 	FIXTURE_VARIANT_ADD(fixture, semaphore)				\
-		{ .flags = EFD_SEMAPHORE }
+	{								\
+		.flags = EFD_SEMAPHORE					\
+	}
 
 static inline int efd_set_nonblock(int fd, bool on)
 {

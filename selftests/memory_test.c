@@ -173,7 +173,11 @@ static int next_fd(void)
 	return fd;
 }
 
-FIXTURE(memory) { struct faults faults; };
+FIXTURE(memory)
+{
+	struct faults faults;
+};
+
 EFD_VARIANTS(memory);
 
 FIXTURE_SETUP(memory)

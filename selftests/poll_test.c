@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 #include <sys/select.h>
 
-#define ALL_EVENTS	(POLLIN | POLLOUT | POLLPRI | POLLRDNORM | POLLRDBAND | POLLWRNORM | \
-			 POLLWRBAND | POLLRDHUP)
+#define ALL_EVENTS \
+	(POLLIN | POLLOUT | POLLPRI | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP)
 
 /* How long a race is provoked; milliseconds. */
 #define HAMMER_MS	150
@@ -48,7 +48,7 @@ struct timespec64 {
 
 static struct timespec64 timespec64_of(int ms)
 {
-	return (struct timespec64) { ms / 1000, (ms % 1000) * 1000000ll };
+	return (struct timespec64){ ms / 1000, (ms % 1000) * 1000000ll };
 }
 
 /* Each returns how many are ready or -errno, and waits for ever if @ms is negative. */
@@ -102,8 +102,8 @@ static int wait_ppoll(int fd, int events, int ms)
 	return ret < 0 ? ret : pfd.revents;
 }
 
-static int wait_in_sets(int (*call)(int n, fd_set *in, fd_set *out, fd_set *except, int ms),
-			int fd, int events, int ms)
+static int wait_in_sets(int (*call)(int n, fd_set *in, fd_set *out, fd_set *except, int ms), int fd,
+			int events, int ms)
 {
 	fd_set in, out, except;
 	int ret;
@@ -167,7 +167,11 @@ static bool waiter_start_asleep(struct worker *w, const struct way *way, int fd,
 /*
  * What is ready, asked without waiting.
  */
-FIXTURE(ready) { int fd; };
+FIXTURE(ready)
+{
+	int fd;
+};
+
 EFD_VARIANTS(ready);
 
 FIXTURE_SETUP(ready)
@@ -382,12 +386,17 @@ TEST_F(ready, each_of_many_for_itself)
  * Waiting, in each of the four calls. O_NONBLOCK is about read and write, so it
  * must not make a difference to any of this.
  */
-FIXTURE(wait) {
+FIXTURE(wait)
+{
 	const struct way *way;
 	int fd;
 };
 
-FIXTURE_VARIANT(wait) { int way, flags; };
+FIXTURE_VARIANT(wait)
+{
+	int way, flags;
+};
+
 FIXTURE_VARIANT_ADD(wait, poll) { POLL, 0 };
 FIXTURE_VARIANT_ADD(wait, poll_semaphore_nonblock) { POLL, EFD_SEMAPHORE | EFD_NONBLOCK };
 FIXTURE_VARIANT_ADD(wait, ppoll_semaphore) { PPOLL, EFD_SEMAPHORE };
@@ -790,7 +799,11 @@ TEST_F(wait, no_read_is_missed)
 /*
  * Many at once.
  */
-FIXTURE(crowd) { int fd; };
+FIXTURE(crowd)
+{
+	int fd;
+};
+
 EFD_VARIANTS(crowd);
 
 FIXTURE_SETUP(crowd)
@@ -903,9 +916,9 @@ TEST_F(crowd, twice_in_one_call)
 	struct many m = { .n = 3 };
 	struct worker w = { .arg = &m };
 
-	m.pfd[0] = (struct pollfd) { .fd = self->fd, .events = POLLIN };
-	m.pfd[1] = (struct pollfd) { .fd = self->fd, .events = POLLPRI };
-	m.pfd[2] = (struct pollfd) { .fd = self->fd, .events = POLLIN };
+	m.pfd[0] = (struct pollfd){ .fd = self->fd, .events = POLLIN };
+	m.pfd[1] = (struct pollfd){ .fd = self->fd, .events = POLLPRI };
+	m.pfd[2] = (struct pollfd){ .fd = self->fd, .events = POLLIN };
 	ASSERT_TRUE(worker_start_asleep(&w, worker_poll_many, NR_POLL));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_TRUE(worker_join(&w));

@@ -49,7 +49,11 @@ static ssize_t read_nowait(int fd, uint64_t *value)
 	return RET(preadv2(fd, &iov, 1, -1, RWF_NOWAIT));
 }
 
-FIXTURE(rw) { int fd; };
+FIXTURE(rw)
+{
+	int fd;
+};
+
 EFD_VARIANTS(rw);
 
 FIXTURE_SETUP(rw)
@@ -348,11 +352,13 @@ TEST_F(rw, readv_to_foreign_address_keeps_the_counter)
 /* "`readv` splits the value over segments (4+4 works); only the first 8 bytes of room are used." */
 TEST_F(rw, readv_splits_the_value)
 {
+	/* clang-format off */
 	static const size_t split[][9] = {
 		{ 8 }, { 4, 4 }, { 1, 7 }, { 7, 1 }, { 8, 8 }, { 4, 8 }, { 3, 3, 3 }, { 2, 4096 },
 		{ 0, 8 }, { 8, 0 }, { 3, 0, 5 }, { 0, 0, 4, 0, 4 }, { 16, 16 },
 		{ 1, 1, 1, 1, 1, 1, 1, 1 }, { 1, 1, 1, 1, 1, 1, 1, 1, 1 },
 	};
+	/* clang-format on */
 	const uint64_t count = 0x1122334455667788;
 	const uint64_t want = taken(variant->flags, count);
 	static char buf[9][4096];
@@ -367,7 +373,7 @@ TEST_F(rw, readv_splits_the_value)
 		ASSERT_EQ(8, efd_write(fd, count));
 		memset(buf, 0xa5, sizeof(buf));
 		for (j = 0; j < 9; j++)
-			iov[j] = (struct iovec) { buf[j], split[i][j] };
+			iov[j] = (struct iovec){ buf[j], split[i][j] };
 		EXPECT_EQ(8, RET(readv(fd, iov, 9))) TH_LOG("split %zu", i);
 
 		for (n = j = 0; j < 9; j++) {
@@ -489,7 +495,10 @@ TEST_F(rw, all_ones_is_never_written)
 /* "Fits if `ULLONG_MAX - counter > value`, so user writes stop at 0xfffffffffffffffe." */
 TEST_F(rw, what_fits)
 {
-	static const struct { uint64_t count, value; bool fits; } row[] = {
+	static const struct {
+		uint64_t count, value;
+		bool fits;
+	} row[] = {
 		{ 0, EFD_MAX, true },
 		{ 0, 1ull << 63, true },
 		{ 1, EFD_MAX - 1, true },
@@ -554,8 +563,8 @@ TEST_F(rw, zero_may_always_be_written)
 TEST_F(rw, values_beyond_32_bits)
 {
 	static const uint64_t count[] = {
-		1ull << 31, 1ull << 32, 1ull << 33, 3ull << 32, 0xffffffff00000000, 1ull << 63,
-		EFD_MAX,
+		1ull << 31,	    1ull << 32, 1ull << 33, 3ull << 32,
+		0xffffffff00000000, 1ull << 63, EFD_MAX,
 	};
 	uint64_t value;
 	size_t i;
@@ -594,10 +603,16 @@ TEST_F(rw, writev_goes_segment_by_segment)
 	static const struct {
 		const char *name;
 		uint64_t before;
-		struct { int len; uint64_t value; } seg[3];
+		struct {
+			int len;
+			uint64_t value;
+		} seg[3];
 		ssize_t ret;
 		uint64_t after;
-		struct { ssize_t ret; uint64_t after; } long_writes; /* if another */
+		struct {
+			ssize_t ret;
+			uint64_t after;
+		} long_writes; /* if another */
 	} row[] = {
 		{ "8", 0, { { 8, 5 } }, 8, 5 },
 		{ "8+8", 0, { { 8, 5 }, { 8, 7 } }, 16, 12 },
@@ -704,7 +719,7 @@ TEST_F(rw, rwf_nowait_write_works_or_is_refused)
 	EXPECT_EQ(-EAGAIN, RET(pwritev2(self->fd, iov + 2, 1, -1, RWF_NOWAIT)));
 	iov[2].iov_len = 4;
 	EXPECT_EQ(-EINVAL, RET(pwritev2(self->fd, iov + 2, 1, -1, RWF_NOWAIT)));
-	iov[2] = (struct iovec) { value + 3, 8 };
+	iov[2] = (struct iovec){ value + 3, 8 };
 	EXPECT_EQ(8, RET(pwritev2(self->fd, iov + 2, 1, -1, RWF_NOWAIT)));
 	EXPECT_EQ(EFD_MAX, efd_fill(self->fd));
 }
@@ -812,8 +827,8 @@ TEST_F(rw, random_calls_do_as_the_model_does)
 			if (next(&seed) % 2) {
 				value = 77;
 				want = count ? 8 : -EAGAIN;
-				ASSERT_EQ(want, nonblock ? efd_read(fd, &value) :
-							   read_nowait(fd, &value))
+				ASSERT_EQ(want,
+					  nonblock ? efd_read(fd, &value) : read_nowait(fd, &value))
 					TH_LOG("round %d, call %d", round, i);
 				ASSERT_EQ(count ? taken(variant->flags, count) : 77, value)
 					TH_LOG("round %d, call %d", round, i);
@@ -823,7 +838,8 @@ TEST_F(rw, random_calls_do_as_the_model_does)
 			/* Small values in the even rounds, all sizes in the others. */
 			value = round % 2 ? random_value(&seed, EFD_MAX - count) : next(&seed) % 3;
 			want = value == UINT64_MAX ? -EINVAL :
-			       value <= EFD_MAX - count ? 8 : -EAGAIN;
+			       value <= EFD_MAX - count ? 8 :
+							  -EAGAIN;
 			if (want == -EAGAIN && !nonblock)
 				continue;
 			ASSERT_EQ(want, efd_write(fd, value))

@@ -146,7 +146,8 @@ static const struct way {
 	{ "pidfd_getfd", by_pidfd, FD_CLOEXEC },
 };
 
-FIXTURE(share) {
+FIXTURE(share)
+{
 	int fd;
 	bool semaphore;
 };
@@ -605,7 +606,8 @@ TEST_F(share, exec_looks_at_the_flag_of_the_moment)
 }
 
 /* Sharing while one sleeps. */
-FIXTURE(share_asleep) {
+FIXTURE(share_asleep)
+{
 	int fd;
 	struct worker w;
 };

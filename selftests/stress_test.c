@@ -243,9 +243,12 @@ static void aio_signals(struct task *t)
 
 	for (i = 0; i < BATCH; i++) {
 		cb[i] = (struct iocb){
-			.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = aio_file,
-			.aio_buf = (uintptr_t)&byte[i], .aio_nbytes = 1,
-			.aio_flags = IOCB_FLAG_RESFD, .aio_resfd = t->fd,
+			.aio_lio_opcode = IOCB_CMD_PREAD,
+			.aio_fildes = aio_file,
+			.aio_buf = (uintptr_t)&byte[i],
+			.aio_nbytes = 1,
+			.aio_flags = IOCB_FLAG_RESFD,
+			.aio_resfd = t->fd,
 		};
 		cbs[i] = &cb[i];
 	}
@@ -289,7 +292,9 @@ static void aio_polls(struct task *t)
 {
 	aio_context_t ctx = aio[t - t->s->task];
 	struct iocb cb = {
-		.aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = t->fd, .aio_buf = POLLIN,
+		.aio_lio_opcode = IOCB_CMD_POLL,
+		.aio_fildes = t->fd,
+		.aio_buf = POLLIN,
 	};
 	struct iocb *cbs = &cb;
 	struct io_event event;
@@ -427,13 +432,17 @@ static void kill_one(struct stress *s)
 
 /* The tests. */
 
-#define STRESS_SETUP(flags, start) do {					\
-	self->s = stress_new(flags, start);				\
-	ASSERT_TRUE(!!self->s);					\
-} while (0)
+#define STRESS_SETUP(flags, start)					\
+	do {								\
+		self->s = stress_new(flags, start);			\
+		ASSERT_TRUE(!!self->s);					\
+	} while (0)
 
 /* A round leaves nothing behind, and what is mapped goes with the process. */
-#define NO_TEARDOWN(fixture)	FIXTURE_TEARDOWN(fixture) {}
+#define NO_TEARDOWN(fixture)						\
+	FIXTURE_TEARDOWN(fixture)					\
+	{								\
+	}
 
 /* What is in it, what is added: who sleeps, and when. */
 struct kind {
@@ -449,11 +458,23 @@ static const struct kind semaphore_small = { EFD_SEMAPHORE, 0, { 1, 1, 2 } };
 /* so full that writers sleep */
 static const struct kind semaphore_tight = { EFD_SEMAPHORE, EFD_MAX - 3, { 1, 1, 2 }, true };
 
-FIXTURE(mix) { struct stress *s; };
-FIXTURE_VARIANT(mix) { const struct kind *kind; int flags; };
-#define MIX(name) \
-	FIXTURE_VARIANT_ADD(mix, name) { &name }; \
-	FIXTURE_VARIANT_ADD(mix, name##_nonblock) { &name, EFD_NONBLOCK }
+FIXTURE(mix)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(mix)
+{
+	const struct kind *kind;
+	int flags;
+};
+
+#define MIX(name)							\
+	FIXTURE_VARIANT_ADD(mix, name) { &name };			\
+	FIXTURE_VARIANT_ADD(mix, name##_nonblock)			\
+	{								\
+		&name, EFD_NONBLOCK					\
+	}
 MIX(counter_small);
 MIX(counter_huge);
 MIX(semaphore_small);
@@ -515,8 +536,17 @@ TEST_F(mix, pollers)
 }
 
 /* Tasks that use it as a lock: no help from outside, at the end all have unlocked. */
-FIXTURE(lock) { struct stress *s; };
-FIXTURE_VARIANT(lock) { int flags; int tokens; };
+FIXTURE(lock)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(lock)
+{
+	int flags;
+	int tokens;
+};
+
 FIXTURE_VARIANT_ADD(lock, counter) { 0, 1 };
 FIXTURE_VARIANT_ADD(lock, semaphore) { EFD_SEMAPHORE, 1 };
 FIXTURE_VARIANT_ADD(lock, semaphore_of_three) { EFD_SEMAPHORE, 3 };
@@ -550,8 +580,16 @@ TEST_F(lock, with_signals)
 }
 
 /* Sleepers to whom something happens. */
-FIXTURE(disturbed) { struct stress *s; };
-FIXTURE_VARIANT(disturbed) { const struct kind *kind; };
+FIXTURE(disturbed)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(disturbed)
+{
+	const struct kind *kind;
+};
+
 FIXTURE_VARIANT_ADD(disturbed, counter_small) { &counter_small };
 FIXTURE_VARIANT_ADD(disturbed, counter_huge) { &counter_huge };
 FIXTURE_VARIANT_ADD(disturbed, semaphore_small) { &semaphore_small };
@@ -615,8 +653,16 @@ TEST_F(disturbed, by_death_in_their_sleep)
 }
 
 /* The number that is read from or written to may be closed meanwhile, by anybody. */
-FIXTURE(descriptors) { struct stress *s; };
-FIXTURE_VARIANT(descriptors) { int flags; };
+FIXTURE(descriptors)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(descriptors)
+{
+	int flags;
+};
+
 FIXTURE_VARIANT_ADD(descriptors, counter) { 0 };
 FIXTURE_VARIANT_ADD(descriptors, semaphore) { EFD_SEMAPHORE };
 
@@ -640,8 +686,16 @@ TEST_F(descriptors, that_come_and_go)
 }
 
 /* Every kind of epoll, and no event is missed. */
-FIXTURE(epoll) { struct stress *s; };
-FIXTURE_VARIANT(epoll) { int mode, flags; };
+FIXTURE(epoll)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(epoll)
+{
+	int mode, flags;
+};
+
 FIXTURE_VARIANT_ADD(epoll, level) { 0 };
 FIXTURE_VARIANT_ADD(epoll, edge) { EPOLLET };
 FIXTURE_VARIANT_ADD(epoll, oneshot) { EPOLLONESHOT };
@@ -679,8 +733,16 @@ TEST_F(epoll, beside_sleepers)
 }
 
 /* One for all of them. */
-FIXTURE(epolls) { struct stress *s; };
-FIXTURE_VARIANT(epolls) { int mode, flags; };
+FIXTURE(epolls)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(epolls)
+{
+	int mode, flags;
+};
+
 FIXTURE_VARIANT_ADD(epolls, level) { 0 };
 FIXTURE_VARIANT_ADD(epolls, edge) { EPOLLET };
 FIXTURE_VARIANT_ADD(epolls, oneshot) { EPOLLONESHOT, EFD_SEMAPHORE };
@@ -704,8 +766,16 @@ TEST_F(epolls, many_wait_for_one)
 }
 
 /* Requests instead of calls. */
-FIXTURE(uring) { struct stress *s; };
-FIXTURE_VARIANT(uring) { const struct kind *kind; };
+FIXTURE(uring)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(uring)
+{
+	const struct kind *kind;
+};
+
 FIXTURE_VARIANT_ADD(uring, counter_small) { &counter_small };
 FIXTURE_VARIANT_ADD(uring, counter_huge) { &counter_huge };
 FIXTURE_VARIANT_ADD(uring, semaphore_small) { &semaphore_small };
@@ -744,8 +814,16 @@ TEST_F(uring, beside_sleepers)
 	ASSERT_TRUE(stress_run(self->s));
 }
 
-FIXTURE(aio) { struct stress *s; };
-FIXTURE_VARIANT(aio) { int flags; };
+FIXTURE(aio)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(aio)
+{
+	int flags;
+};
+
 FIXTURE_VARIANT_ADD(aio, counter) { 0 };
 FIXTURE_VARIANT_ADD(aio, semaphore) { EFD_SEMAPHORE };
 
@@ -774,8 +852,16 @@ TEST_F(aio, signals_reads_and_polls)
 }
 
 /* Signals of the kernel. */
-FIXTURE(kernel) { struct stress *s; };
-FIXTURE_VARIANT(kernel) { int flags; };
+FIXTURE(kernel)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(kernel)
+{
+	int flags;
+};
+
 FIXTURE_VARIANT_ADD(kernel, counter) { 0 };
 FIXTURE_VARIANT_ADD(kernel, semaphore) { EFD_SEMAPHORE };
 

@@ -32,7 +32,8 @@ struct event {
 
 #define MOST_EVENTS	64
 
-FIXTURE(trace) {
+FIXTURE(trace)
+{
 	char instance[64];
 	struct event events[MOST_EVENTS];
 	int nr, fd;
@@ -367,7 +368,8 @@ TEST_F(trace, off_means_off)
 }
 
 /* What /samples/efd_trace, asked for a second, says of what is done meanwhile. */
-FIXTURE(recipe) {
+FIXTURE(recipe)
+{
 	char text[4096];
 	FILE *f;
 	int fd;
@@ -483,8 +485,8 @@ TEST_F(recipe, vain)
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	ASSERT_TRUE(answered(self));
-	snprintf(words, sizeof(words), "1 %s-%d %s-%d", LOSES_A_STRING ? "" : name, w.tid,
-		 name, getpid());
+	snprintf(words, sizeof(words), "1 %s-%d %s-%d", LOSES_A_STRING ? "" : name, w.tid, name,
+		 getpid());
 	EXPECT_TRUE(says(self, words));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_TRUE(worker_join(&w));

@@ -61,16 +61,16 @@ static inline int uring_open(struct uring *r, unsigned int flags)
 }
 
 /* For a fixture's setup. */
-#define URING_SETUP(ring, flags) do {					\
-	int ret_ = uring_open(ring, flags);				\
-									\
-	if (ret_ == -ENOSYS || ret_ == -EPERM)				\
-		SKIP(return, "no io_uring here: %s", strerror(-ret_));	\
-	ASSERT_EQ(0, ret_);						\
-} while (0)
+#define URING_SETUP(ring, flags)						\
+	do {									\
+		int ret_ = uring_open(ring, flags);				\
+										\
+		if (ret_ == -ENOSYS || ret_ == -EPERM)				\
+			SKIP(return, "no io_uring here: %s", strerror(-ret_));	\
+		ASSERT_EQ(0, ret_);						\
+	} while (0)
 
-static inline int uring_register(struct uring *r, unsigned int op, const void *arg,
-				 unsigned int nr)
+static inline int uring_register(struct uring *r, unsigned int op, const void *arg, unsigned int nr)
 {
 	return RET(syscall(SYS_io_uring_register, r->fd, op, arg, nr));
 }

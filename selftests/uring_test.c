@@ -56,7 +56,8 @@ static int register_efd(struct uring *r, int how, int fd)
 	return uring_register(r, how, &fd, 1);
 }
 
-FIXTURE(uring) {
+FIXTURE(uring)
+{
 	struct uring ring;
 	int fd;
 };
@@ -846,12 +847,14 @@ TEST_F(uring, signals_of_two_rings_all_count)
  * Rings whose completions signal eventfds that rings poll. An io_uring that
  * defers its work signals from inside the wakeup, and has to go round about.
  */
-FIXTURE(circle) {
+FIXTURE(circle)
+{
 	struct uring ring[2];
 	int fd[2];
 };
 
-FIXTURE_VARIANT(circle) {
+FIXTURE_VARIANT(circle)
+{
 	unsigned int ring_flags;
 	unsigned int poll_flags;
 	int efd_flags;

@@ -80,7 +80,7 @@ static inline long long efd_next_id(void)
 
 static inline bool leaks_begin(struct leaks *leaks)
 {
-	*leaks = (struct leaks) {};
+	*leaks = (struct leaks){};
 	if (!company_start(&leaks->company))
 		return false;
 	leaks->first = efd_next_id();
@@ -106,8 +106,14 @@ static inline bool leaks_none(struct leaks *leaks)
 
 /* What is no eventfd, and what a consumer says to it; a negative number is extra. */
 enum {
-	WRONG_READER, WRONG_WRITER, WRONG_MEMFD, WRONG_EPOLL, WRONG_PATH, WRONG_CLOSED,
-	NR_WRONG, WRONG_NUMBER = NR_WRONG
+	WRONG_READER,
+	WRONG_WRITER,
+	WRONG_MEMFD,
+	WRONG_EPOLL,
+	WRONG_PATH,
+	WRONG_CLOSED,
+	NR_WRONG,
+	WRONG_NUMBER = NR_WRONG
 };
 
 struct wrong {
@@ -125,9 +131,9 @@ static inline bool wrong_open(struct wrong *wrong)
 	int in[2], out[2], i;
 	char path[64];
 
-	*wrong = (struct wrong) { .descriptors = nr_descriptors() };
-	if (!company_start(&wrong->company) ||
-	    pipe2(in, O_CLOEXEC | O_NONBLOCK) || pipe2(out, O_CLOEXEC | O_NONBLOCK))
+	*wrong = (struct wrong){ .descriptors = nr_descriptors() };
+	if (!company_start(&wrong->company) || pipe2(in, O_CLOEXEC | O_NONBLOCK) ||
+	    pipe2(out, O_CLOEXEC | O_NONBLOCK))
 		return false;
 	wrong->writer = in[1];
 	wrong->reader = out[0];
@@ -182,18 +188,19 @@ static inline const char *wrong_answer(const struct wrong *wrong, int i, int ans
  * Has @call refuse "fd", which is no eventfd: each kind a hundred times, and @number, unless
  * that is 0. "", or what was not as it should; nothing of theirs may be held afterwards.
  */
-#define refuses_wrong_fds(number, call) ({					\
-	struct wrong wrong_;							\
-	const char *why_ = wrong_open(&wrong_) ? "" : "nothing wrong at hand";	\
-	int kinds_ = NR_WRONG + ((number) != 0), i_, fd;			\
-										\
-	wrong_.of[WRONG_NUMBER].fd = number;					\
-	for (i_ = 0; !*why_ && i_ < 100 * kinds_; i_++) {			\
-		fd = wrong_.of[i_ % kinds_].fd;					\
-		why_ = wrong_answer(&wrong_, i_ % kinds_, call);		\
-	}									\
-	*why_ ? why_ : wrong_close(&wrong_);					\
-})
+#define refuses_wrong_fds(number, call)							\
+	({										\
+		struct wrong wrong_;							\
+		const char *why_ = wrong_open(&wrong_) ? "" : "nothing wrong at hand";	\
+		int kinds_ = NR_WRONG + ((number) != 0), i_, fd;			\
+											\
+		wrong_.of[WRONG_NUMBER].fd = number;					\
+		for (i_ = 0; !*why_ && i_ < 100 * kinds_; i_++) {			\
+			fd = wrong_.of[i_ % kinds_].fd;					\
+			why_ = wrong_answer(&wrong_, i_ % kinds_, call);		\
+		}									\
+		*why_ ? why_ : wrong_close(&wrong_);					\
+	})
 
 /* An epoll that watches @fd for @events; or -errno. */
 static inline int watch(int fd, uint32_t events)

@@ -44,6 +44,7 @@ enum {
 #define VECTOR_MSI	0x40
 #define VECTOR_OTHER	0x51
 
+/* clang-format off */
 static const struct {
 	uint16_t at;
 	uint8_t code[24];
@@ -112,6 +113,7 @@ static const struct {
 		0xe6, EXIT_PORT,
 	} },
 };
+/* clang-format on */
 
 struct vm {
 	int kvm, fd, vcpu;
@@ -499,12 +501,17 @@ static void worker_kick(struct worker *w)
 	w->ret = kick(job->vm, job->kick);
 }
 
-FIXTURE(ioeventfd) {
+FIXTURE(ioeventfd)
+{
 	struct vm vm;
 	int fd;
 };
 
-FIXTURE_VARIANT(ioeventfd) { bool mmio; unsigned int len; };
+FIXTURE_VARIANT(ioeventfd)
+{
+	bool mmio;
+	unsigned int len;
+};
 FIXTURE_VARIANT_ADD(ioeventfd, pio) { .mmio = false, .len = 2 };
 FIXTURE_VARIANT_ADD(ioeventfd, mmio) { .mmio = true, .len = 4 };
 
@@ -530,10 +537,7 @@ FIXTURE_TEARDOWN(ioeventfd)
 /* On the variant's bus and of its length, unless told otherwise. */
 #define IOEVENTFD(...)							\
 	((struct kvm_ioeventfd){					\
-		.addr = variant->mmio ? MMIO : PORT,			\
-		.len = variant->len,					\
-		__VA_ARGS__						\
-	})
+		.addr = variant->mmio ? MMIO : PORT, .len = variant->len, __VA_ARGS__ })
 
 static int ioeventfd(struct vm *vm, bool mmio, unsigned int flags, struct kvm_ioeventfd args)
 {
@@ -779,13 +783,17 @@ TEST_F(ioeventfd, refuses_wrong_descriptors)
 
 /* irqfd */
 
-FIXTURE(irqfd) {
+FIXTURE(irqfd)
+{
 	struct vm vm;
 	int fd, semaphore;
 };
 
 /* The PIC's is injected by a work item, the MSI under the lock of the eventfd. */
-FIXTURE_VARIANT(irqfd) { int gsi; };
+FIXTURE_VARIANT(irqfd)
+{
+	int gsi;
+};
 FIXTURE_VARIANT_ADD(irqfd, pic) { .gsi = GSI_EDGE };
 FIXTURE_VARIANT_ADD(irqfd, msi) { .gsi = GSI_MSI };
 
@@ -1229,7 +1237,8 @@ TEST_F(irqfd, beyond_leaves_the_rest_to_a_blocked_reader)
 
 /* resamplefd */
 
-FIXTURE(resamplefd) {
+FIXTURE(resamplefd)
+{
 	struct vm vm;
 	int fd, resample;
 };
@@ -1409,7 +1418,8 @@ TEST_F(resamplefd, refuses_wrong_descriptors)
 
 /* What comes in one kind only: MSI, and the event channels of other hypervisors */
 
-FIXTURE(guest) {
+FIXTURE(guest)
+{
 	struct vm vm;
 	int fd;
 };

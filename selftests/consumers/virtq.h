@@ -59,7 +59,7 @@ static inline void virtq_add(struct virtq *vq, unsigned int len, uint16_t flags)
 {
 	uint16_t head = vq->avail.idx % VIRTQ_SIZE;
 
-	vq->desc[head] = (struct vring_desc) {
+	vq->desc[head] = (struct vring_desc){
 		.addr = (uintptr_t)vq->buf[head],
 		.len = len,
 		.flags = flags,
@@ -134,11 +134,12 @@ static inline bool efd_rests(int fd)
 }
 
 /* Drives the counter past its end, as only a kernel signal can; @signal makes one to @fd. */
-#define efd_overflow(fd, signal) ({					\
-	efd_drain(fd);							\
-	efd_write(fd, EFD_MAX) == 8 && (signal, true) &&		\
-		eventually(efd_events(fd, POLLIN) & POLLERR);		\
-})
+#define efd_overflow(fd, signal)					\
+	({								\
+		efd_drain(fd);						\
+		efd_write(fd, EFD_MAX) == 8 && (signal, true) &&	\
+			eventually(efd_events(fd, POLLIN) & POLLERR);	\
+	})
 
 /* Counts what an epoll instance watches: a file that is gone is not watched any more. */
 static inline int nr_watched(int ep)
