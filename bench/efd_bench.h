@@ -25,8 +25,8 @@ struct bench_case {
 	bool smp;	/* says something on more than one processor, too */
 };
 
-extern const struct bench_case floor_cases[], single_cases[], task_cases[],
-			       herd_cases[], kernel_cases[], memory_cases[];
+extern const struct bench_case floor_cases[], single_cases[], task_cases[];
+extern const struct bench_case herd_cases[], kernel_cases[], memory_cases[];
 
 /* "insn" or "ns": what a tick of the clock stands for on this machine */
 extern const char *cost_unit;
@@ -51,18 +51,19 @@ static inline uint64_t now(void)
  * The cost of one @statement: the median of batches of @n each. Nothing is
  * subtracted: the loop is two or three instructions, and the floors are cases.
  */
-#define PER_OP(n, statement) ({						\
-	double sample_[BATCHES];					\
+#define PER_OP(n, statement)						\
+	({								\
+		double sample_[BATCHES];				\
 									\
-	for (int b_ = 0; b_ < BATCHES; b_++) {				\
-		uint64_t start_ = now();				\
+		for (int b_ = 0; b_ < BATCHES; b_++) {			\
+			uint64_t start_ = now();			\
 									\
-		for (long i_ = 0; i_ < (n); i_++)			\
-			statement;					\
-		sample_[b_] = (double)(now() - start_) / (n);		\
-	}								\
-	median(sample_, BATCHES);					\
-})
+			for (long i_ = 0; i_ < (n); i_++)		\
+				statement;				\
+			sample_[b_] = (double)(now() - start_) / (n);	\
+		}							\
+		median(sample_, BATCHES);				\
+	})
 
 static inline int new_eventfd(unsigned int count, int flags)
 {

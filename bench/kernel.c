@@ -23,7 +23,7 @@ struct ring {
 
 static struct ring new_ring(void)
 {
-	struct io_uring_params p = { };
+	struct io_uring_params p = {};
 	struct ring r;
 	size_t size;
 	char *map;
@@ -115,6 +115,7 @@ static void aio(const struct bench_case *c, int resfd)
 	char path[] = "/tmp/efd_bench.XXXXXX";
 	int fd = mkstemp(path);
 	uint64_t value;
+	double cost;
 
 	if (fd < 0 || unlink(path))
 		err(1, "%s", path);
@@ -128,12 +129,13 @@ static void aio(const struct bench_case *c, int resfd)
 		iocb.aio_flags = IOCB_FLAG_RESFD;
 		iocb.aio_resfd = resfd;
 	}
-	row(c->name, cost_unit, PER_OP(300, {
+	cost = PER_OP(300, {
 		if (syscall(SYS_io_submit, ctx, 1, &list) != 1)
 			err(1, "io_submit");
 		if (syscall(SYS_io_getevents, ctx, 1, 1, &event, NULL) != 1)
 			err(1, "io_getevents");
-	}));
+	});
+	row(c->name, cost_unit, cost);
 }
 
 /* Floor of aio-resfd: the same without an eventfd. */
@@ -193,5 +195,5 @@ const struct bench_case kernel_cases[] = {
 	{ "signal-0",			bench_signal, 0 },
 	{ "signal-1",			bench_signal, 1 },
 	{ "signal-64",			bench_signal, 64 },
-	{ }
+	{},
 };

@@ -48,5 +48,5 @@ static void bench_slab(const struct bench_case *c)
 
 const struct bench_case memory_cases[] = {
 	{ "slab", bench_slab, 16384 },
-	{ }
+	{},
 };

@@ -35,7 +35,7 @@ static void bench_loop(const struct bench_case *c)
 	for (i = 0; i < BATCHES; i++) {
 		n = 100000;
 		start = now();
-		asm volatile("1: dec %0; jnz 1b" : "+r" (n) : : "cc");
+		asm volatile("1: dec %0; jnz 1b" : "+r"(n) : : "cc");
 		sample[i] = (now() - start) / 100000.0;
 	}
 	row(c->name, cost_unit, median(sample, BATCHES));
@@ -82,8 +82,8 @@ static void bench_read_empty(const struct bench_case *c)
 	int efd = new_eventfd(0, EFD_NONBLOCK);
 	uint64_t value;
 
-	row(c->name, cost_unit, PER_OP(1000,
-		if (read(efd, &value, sizeof(value)) != -1) errx(1, "not empty")));
+	row(c->name, cost_unit,
+	    PER_OP(1000, if (read(efd, &value, sizeof(value)) != -1) errx(1, "not empty")));
 }
 
 /* A post and the read that takes it, in one task. Not: the switch between two. */
@@ -91,7 +91,7 @@ static void bench_write_read(const struct bench_case *c)
 {
 	int efd = new_eventfd(0, 0);
 
-	row(c->name, cost_unit, PER_OP(1000, { put(efd, 1); take(efd); }));
+	row(c->name, cost_unit, PER_OP(1000, (put(efd, 1), take(efd))));
 }
 
 /* poll(2) of one readable eventfd: the readiness, and poll's own work around it. */
@@ -110,14 +110,16 @@ static void bench_epoll_et(const struct bench_case *c)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	int efd = new_eventfd(0, 0), ep = epoll_create1(0);
+	double cost;
 
 	if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, efd, &event))
 		err(1, "epoll");
-	row(c->name, cost_unit, PER_OP(1000, {
+	cost = PER_OP(1000, {
 		put(efd, 1);
 		if (epoll_wait(ep, &event, 1, -1) != 1)
 			err(1, "epoll_wait");
-	}));
+	});
+	row(c->name, cost_unit, cost);
 }
 
 /*
@@ -136,20 +138,22 @@ static void bench_pipe_write_read(const struct bench_case *c)
 
 	if (pipe(p))
 		err(1, "pipe");
-	row(c->name, cost_unit, PER_OP(1000, { put(p[1], 1); take(p[0]); }));
+	row(c->name, cost_unit, PER_OP(1000, (put(p[1], 1), take(p[0]))));
 }
 
 /* Yardstick: two files, an inode and a ring, against one file. */
 static void bench_pipe_create_close(const struct bench_case *c)
 {
+	double cost;
 	int p[2];
 
-	row(c->name, cost_unit, PER_OP(300, {
+	cost = PER_OP(300, {
 		if (pipe(p))
 			err(1, "pipe");
 		close(p[0]);
 		close(p[1]);
-	}));
+	});
+	row(c->name, cost_unit, cost);
 }
 
 const struct bench_case floor_cases[] = {
@@ -157,7 +161,7 @@ const struct bench_case floor_cases[] = {
 	{ "getppid",		bench_getppid },
 	{ "null-write",		bench_null_write },
 	{ "null-read",		bench_null_read },
-	{ }
+	{},
 };
 
 const struct bench_case single_cases[] = {
@@ -169,5 +173,5 @@ const struct bench_case single_cases[] = {
 	{ "create-close",	bench_create_close },
 	{ "pipe-write-read",	bench_pipe_write_read },
 	{ "pipe-create-close",	bench_pipe_create_close },
-	{ }
+	{},
 };

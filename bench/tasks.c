@@ -37,7 +37,7 @@ static void bench_pingpong_eventfd(const struct bench_case *c)
 	if (!fork_partner())
 		for (;;)
 			put(back, take(there));
-	row(c->name, cost_unit, PER_OP(200, { put(there, 1); take(back); }));
+	row(c->name, cost_unit, PER_OP(200, (put(there, 1), take(back))));
 }
 
 /* Yardstick: the same with two pipes. */
@@ -50,7 +50,7 @@ static void bench_pingpong_pipe(const struct bench_case *c)
 	if (!fork_partner())
 		for (;;)
 			put(back[1], take(there[0]));
-	row(c->name, cost_unit, PER_OP(200, { put(there[1], 1); take(back[0]); }));
+	row(c->name, cost_unit, PER_OP(200, (put(there[1], 1), take(back[0]))));
 }
 
 static void futex(uint32_t *word, int op, uint32_t value)
@@ -85,7 +85,7 @@ static void bench_pingpong_futex(const struct bench_case *c)
 			set_turn(turn, 0);
 		}
 	}
-	row(c->name, cost_unit, PER_OP(200, { set_turn(turn, 1); await_turn(turn, 0); }));
+	row(c->name, cost_unit, PER_OP(200, (set_turn(turn, 1), await_turn(turn, 0))));
 }
 
 struct lock {
@@ -169,7 +169,7 @@ const struct bench_case task_cases[] = {
 	{ "lock-4",		bench_lock, 4, .smp = true },
 	{ "lock-yield-1",	bench_lock_yield, 1, .smp = true },
 	{ "lock-yield-4",	bench_lock_yield, 4, .smp = true },
-	{ }
+	{},
 };
 
 /* As far as user space can fill a counter: only into an empty one does it fit. */
@@ -211,7 +211,7 @@ static void bench_herd(const struct bench_case *c, bool writers)
 	struct herd herd = { .efd = new_eventfd(0, c->flags), .writers = writers };
 	long i, want, sleeps, rounds = c->n > 100 ? 15 : 101;
 	double first[101], all[101];
-	struct sched_param param = { };
+	struct sched_param param = {};
 	struct rusage usage;
 	char name[64];
 	uint64_t start;
@@ -279,5 +279,5 @@ const struct bench_case herd_cases[] = {
 	{ "drain-8",		bench_drain,	8 },
 	{ "drain-64",		bench_drain,	64 },
 	{ "drain-256",		bench_drain,	256 },
-	{ }
+	{},
 };

@@ -13,7 +13,7 @@
 
 static const char *flags_text(int flags)
 {
-	static const char * const names[] = { "0", "sem", "nb", "sem|nb" };
+	static const char *const names[] = { "0", "sem", "nb", "sem|nb" };
 
 	return names[!!(flags & EFD_SEMAPHORE) + 2 * !!(flags & EFD_NONBLOCK)];
 }
@@ -186,9 +186,11 @@ static void uring_write(void)
 	}
 	say("uring-write %#llx %#llx = %s, %#llx, %#llx\n", ull(count), ull(value), result(cqe.res),
 	    ull(got), ull(count_of(fd)));
-	say_beyond("uring write%s = %s%s\n", !full ? "" : fits ? " that needs no room" :
-		   " to a full one", early ? "at once" : "after a read",
-		   uring_workers() ? ", by a worker" : "");
+	say_beyond("uring write%s = %s%s\n",
+		   !full ? "" :
+		   fits	 ? " that needs no room" :
+			   " to a full one",
+		   early ? "at once" : "after a read", uring_workers() ? ", by a worker" : "");
 	close(fd);
 }
 
@@ -292,7 +294,9 @@ static void all_or_some(void)
 		say(", %d woken", woken);
 	else
 		say_beyond("%s %s = %s woken\n", flags_text(flags), writers ? "writers" : "readers",
-			   woken == n ? "all" : woken == able ? "who can proceed" : "some");
+			   woken == n	 ? "all" :
+			   woken == able ? "who can proceed" :
+					   "some");
 	say("\n");
 	send_away(n);
 	close(fd);
@@ -326,8 +330,10 @@ static void one_behind(void)
 		efd_write(fd, value);
 	rest(2);
 	say_beyond("%s behind an exclusive poller %s = %s\n", writer ? "writer" : "reader",
-		   flags_text(flags), !crowd[1].w.done ? "sleeps on" :
-		   crowd[1].w.ret == 8 ? "done" : "wrong");
+		   flags_text(flags),
+		   !crowd[1].w.done    ? "sleeps on" :
+		   crowd[1].w.ret == 8 ? "done" :
+					 "wrong");
 	send_away(2);
 	close(ep);
 	close(fd);
@@ -339,6 +345,7 @@ static void lose_twice(void)
 	int flags = below(2) * EFD_SEMAPHORE, fd = with_count(0, flags), i;
 	struct sched_param first = { .sched_priority = 10 }, usual = {};
 	uint64_t value, posts = 1 + below(3);
+	bool done, has_it;
 	long ret[2];
 
 	start_sleeper(&crowd[0], fd, worker_read);
@@ -354,9 +361,12 @@ static void lose_twice(void)
 	}
 	say("overtaken %s %#llx = %s, %#llx\n", flags_text(flags), ull(posts), result(ret[0]),
 	    ull(count_of(fd)));
+	done = crowd[0].w.done;
+	has_it = done && crowd[0].w.ret == 8 && crowd[0].w.value == (flags ? 1 : posts);
 	say_beyond("overtaken again %s = %s, %s\n", flags_text(flags), result(ret[1]),
-		   !crowd[0].w.done ? "sleeps on" : crowd[0].w.ret == 8 &&
-		   crowd[0].w.value == (flags ? 1 : posts) ? "has it" : "wrong");
+		   !done  ? "sleeps on" :
+		   has_it ? "has it" :
+			    "wrong");
 	send_away(1);
 	close(fd);
 }
@@ -388,8 +398,11 @@ static void watch(void)
 	for (i = 0; i < n / (int)sizeof(ev[0]); i++)
 		mask |= ev[i].mask;
 	say("watched = %s\n", wd < 0 ? result(wd) : "ok");
-	say_beyond("watched %s = %s\n", reads ? "read" : "write", n == -EAGAIN ? "silent" :
-		   mask == IN_ACCESS ? "ACCESS" : mask == IN_MODIFY ? "MODIFY" : "more");
+	say_beyond("watched %s = %s\n", reads ? "read" : "write",
+		   n == -EAGAIN	     ? "silent" :
+		   mask == IN_ACCESS ? "ACCESS" :
+		   mask == IN_MODIFY ? "MODIFY" :
+				       "more");
 	inotify_rm_watch(in, wd);
 	while (read(in, ev, sizeof(ev)) > 0)
 		;

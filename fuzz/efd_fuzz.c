@@ -40,13 +40,15 @@ struct slot slots[SLOTS];
 struct profile profile;
 unsigned int op_nr;
 
-static struct trace {
+struct trace {
 	size_t len;
 	size_t beyond_len;
 	unsigned int ops;
 	char beyond[TRACE_SIZE / 4];
 	char text[TRACE_SIZE];
-} *trace;
+};
+
+static struct trace *trace;
 
 static uint64_t rnd_state;
 static char *pages;		/* one that is there, and one that is not */
@@ -120,11 +122,14 @@ const char *result(long ret)
 
 const char *events_text(unsigned int events)
 {
-	static const struct { unsigned int bit; const char *name; } names[] = {
-		{ EPOLLIN, "IN" }, { EPOLLPRI, "PRI" }, { EPOLLOUT, "OUT" }, { EPOLLERR, "ERR" },
-		{ EPOLLHUP, "HUP" }, { EPOLLRDHUP, "RDHUP" }, { POLLNVAL, "NVAL" },
-		{ EPOLLRDNORM, "RDNORM" }, { EPOLLWRNORM, "WRNORM" }, { EPOLLET, "ET" },
-		{ EPOLLONESHOT, "ONESHOT" }, { EPOLLEXCLUSIVE, "EXCLUSIVE" },
+	static const struct {
+		unsigned int bit;
+		const char *name;
+	} names[] = {
+		{ EPOLLIN, "IN" },    { EPOLLPRI, "PRI" },	   { EPOLLOUT, "OUT" },
+		{ EPOLLERR, "ERR" },  { EPOLLHUP, "HUP" },	   { EPOLLRDHUP, "RDHUP" },
+		{ POLLNVAL, "NVAL" }, { EPOLLRDNORM, "RDNORM" },   { EPOLLWRNORM, "WRNORM" },
+		{ EPOLLET, "ET" },    { EPOLLONESHOT, "ONESHOT" }, { EPOLLEXCLUSIVE, "EXCLUSIVE" },
 	};
 	static char text[4][96];
 	static int turn;
@@ -207,9 +212,9 @@ bool write_sleeps(int fd, uint64_t value)
 uint64_t some_value(int fd)
 {
 	static const uint64_t edges[] = {
-		0, 0, 1, 1, 2, 3, 0xff, INT32_MAX, 1ull << 31, UINT32_MAX, 1ull << 32,
-		(1ull << 32) + 1, INT64_MAX, 1ull << 63, EFD_MAX - 2, EFD_MAX - 1, EFD_MAX,
-		UINT64_MAX,
+		0,	   0,	       1,	    1,		 2,	     3,
+		0xff,	   INT32_MAX,  1ull << 31,  UINT32_MAX,	 1ull << 32, (1ull << 32) + 1,
+		INT64_MAX, 1ull << 63, EFD_MAX - 2, EFD_MAX - 1, EFD_MAX,    UINT64_MAX,
 	};
 	uint64_t bits = rnd();
 
@@ -252,11 +257,13 @@ static int slot_nr(struct slot *s)
 
 unsigned int some_events(void)
 {
+	/* clang-format off */
 	static const unsigned int some[] = {
 		EPOLLIN, EPOLLIN, EPOLLIN, EPOLLOUT, EPOLLOUT,
 		EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLOUT,
 		0, EPOLLERR, EPOLLHUP, EPOLLPRI | EPOLLIN, EPOLLRDHUP, EPOLLRDNORM | EPOLLWRNORM,
 	};
+	/* clang-format on */
 
 	return pick(some);
 }
@@ -274,18 +281,24 @@ void *buffer_at(int which)
 	long page = sysconf(_SC_PAGESIZE);
 
 	switch (which) {
-	case GOOD: return pages + 64;
-	case CROOKED: return pages + 193;
-	case STRADDLES: return pages + page - 4;
-	case UNMAPPED: return pages + page;
-	case NO_ADDRESS: return NULL;
-	default: return (void *)0xffffffff80000000ull;
+	case GOOD:
+		return pages + 64;
+	case CROOKED:
+		return pages + 193;
+	case STRADDLES:
+		return pages + page - 4;
+	case UNMAPPED:
+		return pages + page;
+	case NO_ADDRESS:
+		return NULL;
+	default:
+		return (void *)0xffffffff80000000ull;
 	}
 }
 
 const char *buffer_name(int which)
 {
-	static const char * const names[] = {
+	static const char *const names[] = {
 		"good", "crooked", "straddles", "unmapped", "null", "kernel",
 	};
 
@@ -354,9 +367,9 @@ static void op_create(void)
 static int some_segments(struct iovec *iov, int buffer)
 {
 	static const size_t cuts[][3] = {
-		{ 8, 8, 0 }, { 8, 8, 8 }, { 8, 8, 0 }, { 4, 4, 0 }, { 8, 4, 0 }, { 8, 0, 0 },
-		{ 0, 8, 0 }, { 4, 8, 0 }, { 0, 0, 0 }, { 16, 8, 0 }, { 8, 0, 8 }, { 1, 7, 8 },
-		{ 7, 0, 9 }, { 8, SIZE_MAX, 8 },
+		{ 8, 8, 0 }, { 8, 8, 8 }, { 8, 8, 0 }, { 4, 4, 0 },	   { 8, 4, 0 },
+		{ 8, 0, 0 }, { 0, 8, 0 }, { 4, 8, 0 }, { 0, 0, 0 },	   { 16, 8, 0 },
+		{ 8, 0, 8 }, { 1, 7, 8 }, { 7, 0, 9 }, { 8, SIZE_MAX, 8 },
 	};
 	static const int counts[] = { 2, 2, 2, 2, 2, 3, 3, 3, 1, 0, UIO_MAXIOV + 1, -1 };
 	const size_t *cut = pick(cuts);
@@ -397,10 +410,12 @@ static void op_read(struct slot *s)
 	static const size_t lengths[] = {
 		8, 8, 8, 8, 8, 12, 16, 7, 4, 1, 0, 4096, SSIZE_MAX, SIZE_MAX,
 	};
+	/* clang-format off */
 	static const int flags[] = {
 		0, 0, RWF_NOWAIT, RWF_HIPRI, RWF_DSYNC, RWF_APPEND,
 		RWF_NOWAIT | RWF_HIPRI, 1 << 6, 1 << 30,
 	};
+	/* clang-format on */
 	int buffer = some_buffer(), flag = pick(flags), how = below(8), nr;
 	size_t len = pick(lengths);
 	struct iovec iov[3], one = { buffer_at(buffer), len };
@@ -415,7 +430,7 @@ static void op_read(struct slot *s)
 	}
 	memset(pages, 0xa5, sysconf(_SC_PAGESIZE));
 	switch (how) {
-	case 0: case 1: case 2: case 3:
+	case 0 ... 3:
 		ret = RET(read(s->fd, buffer_at(buffer), len));
 		say("read %d %s %zd = %s", slot_nr(s), buffer_name(buffer), len, result(ret));
 		break;
@@ -449,8 +464,8 @@ static void op_write(struct slot *s)
 {
 	static const size_t lengths[] = { 8, 8, 8, 8, 8, 8, 4, 7, 9, 16, 0, SSIZE_MAX, SIZE_MAX };
 	static const int flags[] = {
-		0, 0, RWF_HIPRI, RWF_DSYNC, RWF_SYNC, RWF_APPEND, 1 << 5, 1 << 6, 1 << 30,
-		RWF_NOWAIT | RWF_DSYNC,
+		0,	    0,	    RWF_HIPRI, RWF_DSYNC, RWF_SYNC,
+		RWF_APPEND, 1 << 5, 1 << 6,    1 << 30,	  RWF_NOWAIT | RWF_DSYNC,
 	};
 	uint64_t value = some_value(s->fd), second = one_in(2) ? 1 : some_value(s->fd), all = value;
 	int buffer = some_buffer(), flag = pick(flags), how = below(8), nr;
@@ -482,7 +497,7 @@ static void op_write(struct slot *s)
 		put_value(buffer, value, second, second);
 	}
 	switch (how) {
-	case 0: case 1: case 2: case 3:
+	case 0 ... 3:
 		ret = RET(write(s->fd, buffer_at(buffer), len));
 		say("write %d %s %zd %#llx = %s\n", slot_nr(s), buffer_name(buffer), len,
 		    ull(value), result(ret));
@@ -495,8 +510,8 @@ static void op_write(struct slot *s)
 	case 5:
 		ret = RET(syscall(SYS_pwritev2, s->fd, iov, (long)nr, pos, pos >> 31, flag));
 		say("pwritev2 %d %s %s %#llx %#llx %ld %#x = %s\n", slot_nr(s),
-		    segments_text(iov, nr),
-		    buffer_name(buffer), ull(value), ull(second), pos, flag, result(ret));
+		    segments_text(iov, nr), buffer_name(buffer), ull(value), ull(second), pos, flag,
+		    result(ret));
 		break;
 	case 6:
 		ret = RET(syscall(SYS_pwritev2, s->fd, &one, 1l, -1l, -1l, flag));
@@ -553,11 +568,16 @@ static void op_flags(struct slot *s)
 /* By way of a message to ourselves. */
 static int pass_on(int fd)
 {
-	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = {};
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {};
 	struct iovec iov = { &control, 1 };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
 	};
 	int pair[2], ret;
 
@@ -980,6 +1000,7 @@ static void sequence(uint64_t seed, uint64_t mask)
 static bool perform(uint64_t seed, uint64_t mask)
 {
 	int status;
+	bool hangs;
 	pid_t pid;
 
 	trace->len = 0;
@@ -991,9 +1012,10 @@ static bool perform(uint64_t seed, uint64_t mask)
 	pid = fork();
 	if (!pid)
 		sequence(seed, mask);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-		say("%s\n", pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ?
-		    "hangs" : "dies");
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status) {
+		hangs = pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+		say("%s\n", hangs ? "hangs" : "dies");
+	}
 	trace->text[trace->len] = '\0';
 	trace->beyond[trace->beyond_len] = '\0';
 	return pid > 0 && !status;
@@ -1073,8 +1095,8 @@ int main(void)
 	if (getpid() == 1)
 		be_init();
 	setvbuf(stdout, NULL, _IOFBF, 65536);
-	trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		     -1, 0);
+	trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	if (trace == MAP_FAILED)
 		return 1;
 	printf("ready\n");

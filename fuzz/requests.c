@@ -30,7 +30,9 @@ static uint64_t value_for_uring(int fd)
 static bool ring_there(void)
 {
 	static const unsigned int flags[] = {
-		0, 0, IORING_SETUP_COOP_TASKRUN,
+		0,
+		0,
+		IORING_SETUP_COOP_TASKRUN,
 		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 	};
 	int fd, ret;
@@ -80,7 +82,7 @@ static void prepare(bool may_link, bool may_write)
 	vectors[tag][0] = (struct iovec){ buffers[tag], 8 };
 	vectors[tag][1] = (struct iovec){ buffers[tag] + 1, 8 };
 	switch (kind) {
-	case 0: case 1: case 2:
+	case 0 ... 2:
 		sqe = uring_queue(&ring, IORING_OP_READ, s->fd, buffers[tag], len, tag);
 		sqe->off = -(uint64_t)below(2);
 		say("uring %u READ %d %u", tag, (int)(s - slots), len);
@@ -94,7 +96,7 @@ static void prepare(bool may_link, bool may_write)
 		sqe->off = -1;
 		say("uring %u READV %d", tag, (int)(s - slots));
 		break;
-	case 5: case 6: case 7:
+	case 5 ... 7:
 		value = value_for_uring(s->fd);
 		buffers[tag][0] = value;
 		sqe = uring_queue(&ring, IORING_OP_WRITE, s->fd, buffers[tag], len, tag);
@@ -109,9 +111,9 @@ static void prepare(bool may_link, bool may_write)
 		sqe->off = -1;
 		say("uring %u WRITEV %d %u %#llx", tag, (int)(s - slots), sqe->len, ull(value));
 		break;
-	case 9: case 10: case 11: case 12:
-		events = some_events() | (one_in(4) ? EPOLLET : 0) | (one_in(6) ? EPOLLEXCLUSIVE :
-								      0);
+	case 9 ... 12:
+		events = some_events() | (one_in(4) ? EPOLLET : 0) |
+			 (one_in(6) ? EPOLLEXCLUSIVE : 0);
 		sqe = uring_queue_poll(&ring, s->fd, events, tag);
 		sqe->len = one_in(4) ? IORING_POLL_ADD_MULTI : 0;
 		say("uring %u POLL %d %s %u", tag, (int)(s - slots), events_text(events), sqe->len);
@@ -204,8 +206,7 @@ static void reap_aio(void)
 			if (ev[k].data != nr)
 				continue;
 			say("  aio %u = %s %lld %#llx\n", nr, result(ev[k].res),
-			    (long long)ev[k].res2,
-			    ull(buffers[nr][0]));
+			    (long long)ev[k].res2, ull(buffers[nr][0]));
 			pending[nr].counter = NULL;
 			reports += pending[nr].reports;
 		}
@@ -338,9 +339,12 @@ void op_post(struct slot *s)
 	for (i = 0; i < n; i++) {
 		list[i] = &cbs[i];
 		cbs[i] = (struct iocb){
-			.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = source,
-			.aio_buf = (uintptr_t)&value[i], .aio_nbytes = 8,
-			.aio_flags = IOCB_FLAG_RESFD, .aio_resfd = s->fd,
+			.aio_lio_opcode = IOCB_CMD_PREAD,
+			.aio_fildes = source,
+			.aio_buf = (uintptr_t)&value[i],
+			.aio_nbytes = 8,
+			.aio_flags = IOCB_FLAG_RESFD,
+			.aio_resfd = s->fd,
 		};
 	}
 	if (!ret)

@@ -317,8 +317,8 @@ static void call_poll(struct worker *w)
 	}
 	w->ret = RET(select(max + 1, &in, &out, NULL, NULL));
 	for (i = 0; i < t->nr_fds && w->ret >= 0; i++)
-		t->fds[i].revents = FD_ISSET(t->fds[i].fd, &in) * POLLIN | FD_ISSET(t->fds[i].fd,
-										    &out) * POLLOUT;
+		t->fds[i].revents = FD_ISSET(t->fds[i].fd, &in) * POLLIN |
+				    FD_ISSET(t->fds[i].fd, &out) * POLLOUT;
 }
 
 static void start_poller(void)
@@ -392,11 +392,11 @@ void op_sleep(void)
 	uint64_t value;
 
 	switch (below(10)) {
-	case 0: case 1: case 2: case 3:
+	case 0 ... 3:
 		if (read_sleeps(s->fd))
 			start_reader(s, one_in(8) ? below(BUFFERS) : GOOD);
 		break;
-	case 4: case 5: case 6:
+	case 4 ... 6:
 		value = one_in(4) ? some_value(s->fd) : pick(amounts);
 		if (is_nonblock(s->fd) || value == UINT64_MAX || s->counter->readers)
 			break;
@@ -413,7 +413,8 @@ void op_sleep(void)
 		if (write_sleeps(s->fd, value))
 			start_writer(s, value);
 		break;
-	case 7: case 8:
+	case 7:
+	case 8:
 		start_poller();
 		break;
 	default:
@@ -452,10 +453,12 @@ void op_signal(void)
 
 void op_epoll_ctl(void)
 {
+	/* clang-format off */
 	static const unsigned int modes[] = {
 		0, 0, EPOLLET, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE,
 		EPOLLEXCLUSIVE | EPOLLET, EPOLLWAKEUP,
 	};
+	/* clang-format on */
 	int i = below(EPOLLS), op = 1 + below(3), fd;
 	struct slot *s = some_slot();
 	struct counter *c = s->counter;
@@ -476,8 +479,10 @@ void op_epoll_ctl(void)
 	if (ev.events & EPOLLEXCLUSIVE)
 		c->exclusive = true;
 	c->epolls |= 1u << i;
-	say("epoll_ctl %d %s %d %s = ", i, op == EPOLL_CTL_ADD ? "ADD" : op == EPOLL_CTL_MOD ?
-	    "MOD" : "DEL",
+	say("epoll_ctl %d %s %d %s = ", i,
+	    op == EPOLL_CTL_ADD ? "ADD" :
+	    op == EPOLL_CTL_MOD ? "MOD" :
+				  "DEL",
 	    (int)(s - slots), events_text(ev.events));
 	say("%s\n", result(RET(epoll_ctl(epolls[i].fd, op, s->fd, &ev))));
 }

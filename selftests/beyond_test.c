@@ -12,10 +12,11 @@
 /* A test that hangs is ended after this many seconds. */
 #define STUCK_S		20
 
-#define SETUP() do {							\
-	SHORT_WAIT();							\
-	alarm(STUCK_S);							\
-} while (0)
+#define SETUP()								\
+	do {								\
+		SHORT_WAIT();						\
+		alarm(STUCK_S);						\
+	} while (0)
 
 static ssize_t write_nowait(int fd, uint64_t value)
 {
@@ -57,13 +58,15 @@ static bool lost(struct worker *w, long sleeps)
 	struct task_status status = {};
 
 	return eventually(w->done || ((status = task_status(w->tid)).state == 'S' &&
-				      status.sleeps > sleeps)) && !w->done;
+				      status.sleeps > sleeps)) &&
+	       !w->done;
 }
 
 /*
  * A: writes that are asked not to wait, or to wait elsewhere
  */
-FIXTURE(inline) {
+FIXTURE(inline)
+{
 	struct uring ring;
 	int fd;
 };
@@ -249,7 +252,7 @@ TEST_F(inline, uring_cancelled_write_adds_nothing)
 		if (flags[i] != IOSQE_IO_LINK)
 			queue_cancel(&self->ring, 1, 2);
 		ASSERT_LE(1, uring_submit(&self->ring));
-		for (res[0] = res[1] = 1; res[0] == 1 || res[1] == 1; ) {
+		for (res[0] = res[1] = 1; res[0] == 1 || res[1] == 1;) {
 			struct io_uring_cqe cqe;
 
 			ASSERT_TRUE(uring_wait(&self->ring, &cqe)) TH_LOG("flags %u", flags[i]);
@@ -257,7 +260,7 @@ TEST_F(inline, uring_cancelled_write_adds_nothing)
 		}
 		EXPECT_TRUE(res[0] == -ECANCELED || res[0] == -EINTR) TH_LOG("%d", res[0]);
 		EXPECT_TRUE(res[1] == -ECANCELED || res[1] == -EINTR) TH_LOG("%d", res[1]);
-		while (uring_wait_ms(&self->ring, &(struct io_uring_cqe) {}, QUIET_MS))
+		while (uring_wait_ms(&self->ring, &(struct io_uring_cqe){}, QUIET_MS))
 			;
 	}
 	ASSERT_EQ(8, efd_read(self->fd, &seen));
@@ -300,6 +303,7 @@ TEST_F(inline, pwritev2_nowait_answers_as_writev)
 {
 	uint64_t value[] = { 1, 2 };
 	char *hole = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* clang-format off */
 	const struct iovec shape[][2] = {
 		{ { value, 8 }, { value + 1, 8 } },
 		{ { value, 4 }, { value + 1, 4 } },
@@ -312,6 +316,7 @@ TEST_F(inline, pwritev2_nowait_answers_as_writev)
 		{ { hole + 4096, 8 }, { value, 8 } },
 		{ { value, 8 }, { hole + 4092, 8 } },
 	};
+	/* clang-format on */
 	int other = efd_create(0, variant->flags);
 	size_t i;
 
@@ -345,8 +350,8 @@ TEST_F(inline, pwritev2_other_flags_are_refused)
 				continue;
 			EXPECT_EQ(-EOPNOTSUPP, RET(pwritev2(self->fd, iov, 1, -1, flag)))
 				TH_LOG("bit %u", bit);
-			EXPECT_EQ(-EOPNOTSUPP, RET(pwritev2(self->fd, iov, 2, -1,
-							    flag | RWF_NOWAIT)))
+			EXPECT_EQ(-EOPNOTSUPP,
+				  RET(pwritev2(self->fd, iov, 2, -1, flag | RWF_NOWAIT)))
 				TH_LOG("bit %u", bit);
 		}
 		EXPECT_EQ(0, fcntl(self->fd, F_SETFL, fcntl(self->fd, F_GETFL) | O_APPEND));
@@ -428,7 +433,8 @@ TEST_F(inline, aio_pwrite)
  */
 #define HERD		8
 
-FIXTURE(herd) {
+FIXTURE(herd)
+{
 	int fd;
 	bool semaphore;
 	struct worker w[HERD];
@@ -691,7 +697,8 @@ TEST_F(herd, served_reader_is_one_edge)
  */
 #define BESIDE		3
 
-FIXTURE(beside) {
+FIXTURE(beside)
+{
 	int fd, ep[BESIDE];
 	bool semaphore;
 	struct worker w[BESIDE], poller[BESIDE];
@@ -861,7 +868,8 @@ TEST_F(beside, exclusive_epoll_plain_epoll_poll_and_writer)
 /*
  * H: "a woken reader can be overtaken for ever by others that never sleep": only once
  */
-FIXTURE(overtaken) {
+FIXTURE(overtaken)
+{
 	int fd;
 	bool semaphore;
 	struct worker w[3];
@@ -1174,7 +1182,12 @@ TEST_F(overtaken, goes_before_who_has_not_lost)
 /* where it may be found, until it is: two processors of a busy host may be one for long */
 #define TORN_MS		(sizeof(long) == 4 ? 3000 : 200)
 
-FIXTURE(torn) { int fd; struct worker w; _Atomic bool enough; };
+FIXTURE(torn)
+{
+	int fd;
+	struct worker w;
+	_Atomic bool enough;
+};
 
 FIXTURE_SETUP(torn)
 {
@@ -1220,7 +1233,8 @@ static void worker_to_and_fro(struct worker *w)
  */
 TEST_F(torn, poll_sees_the_whole)
 {
-	uint64_t end = now_ms() + TORN_MS, polls = 0, nothing = 0;
+	uint64_t end = now_ms() + TORN_MS, nothing = 0;
+	unsigned long long polls = 0, times;
 
 	ASSERT_TRUE(use_cpu(0));
 	ASSERT_TRUE(worker_start(&self->w, worker_to_and_fro));
@@ -1230,9 +1244,9 @@ TEST_F(torn, poll_sees_the_whole)
 	self->enough = true;
 	ASSERT_TRUE(worker_join(&self->w));
 	EXPECT_EQ(8, self->w.ret);
+	times = self->w.value;
 	EXPECT_EQ(0u, nothing)
-		TH_LOG("in %llu polls, %llu times over the border",
-		       (unsigned long long)polls, (unsigned long long)self->w.value);
+		TH_LOG("in %llu polls, %llu times over the border", polls, times);
 }
 
 /*
@@ -1242,17 +1256,26 @@ TEST_F(torn, poll_sees_the_whole)
 #define MIX_WRITERS	3
 #define MIX_MS		500
 
-FIXTURE(mix) {
+FIXTURE(mix)
+{
 	int fd;
 	struct worker reader[MIX_READERS], writer[MIX_WRITERS], thief;
 };
 
-FIXTURE_VARIANT(mix) { int flags; uint64_t start, most; };
+FIXTURE_VARIANT(mix)
+{
+	int flags;
+	uint64_t start, most;
+};
+
 FIXTURE_VARIANT_ADD(mix, counter) { .most = 3 };
 FIXTURE_VARIANT_ADD(mix, counter_full) { .most = EFD_MAX };
 FIXTURE_VARIANT_ADD(mix, semaphore) { .flags = EFD_SEMAPHORE, .most = 1 };
-FIXTURE_VARIANT_ADD(mix, semaphore_full)
-	{ .flags = EFD_SEMAPHORE, .start = EFD_MAX - 2, .most = 3 };
+FIXTURE_VARIANT_ADD(mix, semaphore_full) {
+	.flags = EFD_SEMAPHORE,
+	.start = EFD_MAX - 2,
+	.most = 3,
+};
 
 static struct {
 	uint64_t most;
@@ -1338,7 +1361,8 @@ TEST_F(mix, written_is_read_and_left)
 	for (i = 0; i < n; i++) {
 		all[i]->fd = self->fd;
 		ASSERT_TRUE(worker_start(all[i], i < MIX_READERS ? mix_reader :
-					 i < n - 1 ? mix_writer : mix_thief));
+						 i < n - 1	 ? mix_writer :
+								   mix_thief));
 	}
 	for (end = now_ms() + MIX_MS; now_ms() < end; sleep_ms(1))
 		pthread_kill(all[rand_r(&seed) % (n - 1)]->thread, SIGUSR1);
@@ -1349,7 +1373,7 @@ TEST_F(mix, written_is_read_and_left)
 	ASSERT_TRUE(eventually(nr_ended(self->writer, MIX_WRITERS) == MIX_WRITERS));
 	mix.stop_readers = true;
 	ASSERT_TRUE(worker_join(&self->thief));
-	for (end = now_ms() + WAIT_MS; now_ms() < end; ) {
+	for (end = now_ms() + WAIT_MS; now_ms() < end;) {
 		if (nr_ended(self->reader, MIX_READERS) == MIX_READERS)
 			break;
 		/* one for each that sleeps, never more than one at a time */

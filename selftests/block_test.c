@@ -85,7 +85,8 @@ static ssize_t read_nowait(int fd, uint64_t *value)
 	return RET(preadv2(fd, &iov, 1, -1, RWF_NOWAIT));
 }
 
-FIXTURE(block) {
+FIXTURE(block)
+{
 	int fd;
 	bool semaphore;
 	struct worker w[NR_WORKERS];
@@ -574,14 +575,19 @@ TEST_F(block, serves_as_a_lock)
 }
 
 /* What holds for a sleeping reader and a sleeping writer alike. */
-FIXTURE(sleeper) {
+FIXTURE(sleeper)
+{
 	int fd;
 	long nr;
 	void (*call)(struct worker *w);
 	struct worker w, w2;
 };
 
-FIXTURE_VARIANT(sleeper) { int flags; bool write; };
+FIXTURE_VARIANT(sleeper)
+{
+	int flags;
+	bool write;
+};
 FIXTURE_VARIANT_ADD(sleeper, counter_read) { .flags = 0 };
 FIXTURE_VARIANT_ADD(sleeper, counter_write) { .flags = 0, .write = true };
 FIXTURE_VARIANT_ADD(sleeper, semaphore_read) { .flags = EFD_SEMAPHORE };
@@ -1058,12 +1064,18 @@ TEST_F(sleeper, goes_on_when_another_is_stopped)
 #define HAMMER_OPS	1500
 #define LAST		(1ull << 61)
 
-FIXTURE(hammer) {
+FIXTURE(hammer)
+{
 	int fd;
 	struct worker writer[HAMMER_WRITERS], reader[HAMMER_READERS];
 };
 
-FIXTURE_VARIANT(hammer) { int flags; uint64_t start, unit; bool nowait, signals; };
+FIXTURE_VARIANT(hammer)
+{
+	int flags;
+	uint64_t start, unit;
+	bool nowait, signals;
+};
 FIXTURE_VARIANT_ADD(hammer, counter) { .unit = 1 };
 FIXTURE_VARIANT_ADD(hammer, counter_nowait) { .unit = 1, .nowait = true };
 FIXTURE_VARIANT_ADD(hammer, counter_signals) { .unit = 1, .signals = true };
@@ -1071,14 +1083,27 @@ FIXTURE_VARIANT_ADD(hammer, counter_signals) { .unit = 1, .signals = true };
 FIXTURE_VARIANT_ADD(hammer, counter_full) { .unit = 1ull << 62 | 1 };
 FIXTURE_VARIANT_ADD(hammer, counter_full_signals) { .unit = 1ull << 62 | 1, .signals = true };
 FIXTURE_VARIANT_ADD(hammer, semaphore) { .flags = EFD_SEMAPHORE, .unit = 1 };
-FIXTURE_VARIANT_ADD(hammer, semaphore_nowait)
-	{ .flags = EFD_SEMAPHORE, .unit = 1, .nowait = true };
-FIXTURE_VARIANT_ADD(hammer, semaphore_signals)
-	{ .flags = EFD_SEMAPHORE, .unit = 1, .signals = true };
-FIXTURE_VARIANT_ADD(hammer, semaphore_full)
-	{ .flags = EFD_SEMAPHORE, .unit = 1, .start = EFD_MAX - 2 };
-FIXTURE_VARIANT_ADD(hammer, semaphore_full_signals)
-	{ .flags = EFD_SEMAPHORE, .unit = 1, .start = EFD_MAX - 2, .signals = true };
+FIXTURE_VARIANT_ADD(hammer, semaphore_nowait) {
+	.flags = EFD_SEMAPHORE,
+	.unit = 1,
+	.nowait = true,
+};
+FIXTURE_VARIANT_ADD(hammer, semaphore_signals) {
+	.flags = EFD_SEMAPHORE,
+	.unit = 1,
+	.signals = true,
+};
+FIXTURE_VARIANT_ADD(hammer, semaphore_full) {
+	.flags = EFD_SEMAPHORE,
+	.unit = 1,
+	.start = EFD_MAX - 2,
+};
+FIXTURE_VARIANT_ADD(hammer, semaphore_full_signals) {
+	.flags = EFD_SEMAPHORE,
+	.unit = 1,
+	.start = EFD_MAX - 2,
+	.signals = true,
+};
 
 static struct {
 	uint64_t unit;

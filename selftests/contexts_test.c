@@ -29,21 +29,30 @@ static int set(const char *name, const char *word)
 #define seen()	param(MODULE, "seen")
 
 /* For a fixture's setup: the module knows @fd. */
-#define MODULE_SETUP(fd) do {						\
-	int ret_;							\
-									\
-	/* what a test that was stopped half-way has left */		\
-	unload(MODULE);							\
-	ret_ = load(MODULE, "pid=%d efd=%d", getpid(), fd);		\
-	if (ret_ == -ENOENT || ret_ == -EPERM || ret_ == -ENOSYS)	\
-		SKIP(return, "no %s: %s", MODULE, strerror(-ret_));	\
-	ASSERT_EQ(0, ret_);						\
-} while (0)
+#define MODULE_SETUP(fd)							\
+	do {									\
+		int ret_;							\
+										\
+		/* what a test that was stopped half-way has left */		\
+		unload(MODULE);							\
+		ret_ = load(MODULE, "pid=%d efd=%d", getpid(), fd);		\
+		if (ret_ == -ENOENT || ret_ == -EPERM || ret_ == -ENOSYS)	\
+			SKIP(return, "no %s: %s", MODULE, strerror(-ret_));	\
+		ASSERT_EQ(0, ret_);						\
+	} while (0)
 
-FIXTURE(from) { int fd; };
+FIXTURE(from)
+{
+	int fd;
+};
 
 /* @where: what has to be true there, or the test would not be what it says. */
-FIXTURE_VARIANT(from) { const char *where; const char *name; };
+FIXTURE_VARIANT(from)
+{
+	const char *where;
+	const char *name;
+};
+
 FIXTURE_VARIANT_ADD(from, process) { .name = "process", .where = "task" };
 FIXTURE_VARIANT_ADD(from, irqs_off) { .name = "irqs_off", .where = "task,off" };
 FIXTURE_VARIANT_ADD(from, hard_irq) { .name = "hard_irq", .where = "hard,off" };
@@ -165,7 +174,11 @@ TEST_F(from, consumer_takes_it_there)
 	EXPECT_EQ(1u, w.value);
 }
 
-FIXTURE(watch) { int fd; };
+FIXTURE(watch)
+{
+	int fd;
+};
+
 EFD_BLOCKING_VARIANTS(watch);
 
 FIXTURE_SETUP(watch)
@@ -298,7 +311,7 @@ TEST_F(watch, leaving_is_told_to_who_stays)
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_EQ(0, set("seen", "forget"));
 	ASSERT_EQ(0, set("leave", "all"));
-	EXPECT_TRUE(begin(seen(), "plain:4:lo")) { TH_LOG("seen: %s", seen()); }
+	EXPECT_TRUE(begin(seen(), "plain:4:lo")) TH_LOG("seen: %s", seen());
 	ASSERT_EQ(0, set("seen", "forget"));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	EXPECT_STREQ("", seen());
@@ -344,9 +357,8 @@ TEST_F(watch, close_is_told_as_hangup)
 	ASSERT_STREQ("", seen());
 	close(self->fd);
 	EXPECT_TRUE(eventually(*seen()));
-	EXPECT_TRUE(begin(seen(), "draining:10:lo plain:10:lo exclusive:10:lo")) {
+	EXPECT_TRUE(begin(seen(), "draining:10:lo plain:10:lo exclusive:10:lo"))
 		TH_LOG("seen: %s", seen());
-	}
 	self->fd = -1;
 }
 

@@ -7,7 +7,11 @@
 
 #include "eventfd.h"
 
-FIXTURE(create) { int fd; };
+FIXTURE(create)
+{
+	int fd;
+};
+
 EFD_VARIANTS(create);
 
 FIXTURE_SETUP(create)
@@ -216,6 +220,7 @@ TEST(memory_is_charged)
 	struct rlimit limit = { 3 * NR_CHARGED, 3 * NR_CHARGED };
 	long long *bytes = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long long timer, event;
 	int i, status;
 	uint64_t end;
 	pid_t pid;
@@ -257,9 +262,10 @@ TEST(memory_is_charged)
 	ASSERT_EQ(0, status);
 	if (bytes[0] < 0)
 		SKIP(return, "needs root and the memory controller");
-	EXPECT_GE((bytes[2] - bytes[1]) - (bytes[1] - bytes[0]), NR_CHARGED * 48)
-		TH_LOG("timerfd %lld, eventfd %lld bytes", (bytes[1] - bytes[0]) / NR_CHARGED,
-		       (bytes[2] - bytes[1]) / NR_CHARGED);
+	timer = bytes[1] - bytes[0];
+	event = bytes[2] - bytes[1];
+	EXPECT_GE(event - timer, NR_CHARGED * 48)
+		TH_LOG("timerfd %lld, eventfd %lld bytes", timer / NR_CHARGED, event / NR_CHARGED);
 }
 
 TEST_HARNESS_MAIN

@@ -66,7 +66,11 @@ static bool fdinfo_count(int fd, uint64_t count)
 	return fdinfo(fd, &info) && info.count == count;
 }
 
-FIXTURE(descriptor) { int fd; };
+FIXTURE(descriptor)
+{
+	int fd;
+};
+
 EFD_VARIANTS(descriptor);
 
 FIXTURE_SETUP(descriptor)
@@ -89,7 +93,7 @@ TEST_F(descriptor, fdinfo_is_exactly_this)
 	static const uint64_t count[] = { 0, 1, 0xab, 0xffffffff, UINT64_C(0x123456789a), EFD_MAX };
 	char text[512], want[256];
 	unsigned int flags;
-	int fd, own, id;
+	int fd, own, id, n;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(count); i++) {
@@ -98,8 +102,8 @@ TEST_F(descriptor, fdinfo_is_exactly_this)
 		ASSERT_EQ(8, efd_write(fd, count[i]));
 		ASSERT_TRUE(fdinfo_read(0, fd, text, sizeof(text)));
 		own = 0;
-		ASSERT_EQ(1, sscanf(text, "pos:\t0\nflags:\t0%o\nmnt_id:\t%*d\nino:\t%*u\n%n",
-				    &flags, &own)) TH_LOG("%s", text);
+		n = sscanf(text, "pos:\t0\nflags:\t0%o\nmnt_id:\t%*d\nino:\t%*u\n%n", &flags, &own);
+		ASSERT_EQ(1, n) TH_LOG("%s", text);
 		ASSERT_LT(0, own) TH_LOG("%s", text);
 		EXPECT_EQ(O_RDWR | (variant->flags & EFD_NONBLOCK),
 			  (int)flags & (O_ACCMODE | O_NONBLOCK | O_CLOEXEC));
@@ -617,7 +621,8 @@ TEST_F(descriptor, is_not_watched)
 /*
  * Calls that are refused. The count is the same afterwards, and they do not sleep.
  */
-FIXTURE(refused) {
+FIXTURE(refused)
+{
 	int fd, file, pipe[2];
 };
 

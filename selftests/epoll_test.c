@@ -68,7 +68,11 @@ static bool waiter_start_asleep(struct worker *w, int ep)
  * An eventfd at zero and an epoll without it. O_NONBLOCK must not make a
  * difference to any of this.
  */
-FIXTURE(edge) { int fd, ep; };
+FIXTURE(edge)
+{
+	int fd, ep;
+};
+
 EFD_VARIANTS(edge);
 
 FIXTURE_SETUP(edge)
@@ -290,8 +294,14 @@ TEST_F(edge, out_none_on_failed_read)
 /* "IN|OUT: on add" */
 TEST_F(edge, in_out_on_add)
 {
-	static const struct { uint64_t count; int events; } row[] = {
-		{ 0, OUT }, { 1, IN | OUT }, { EFD_MAX - 1, IN | OUT }, { EFD_MAX, IN },
+	static const struct {
+		uint64_t count;
+		int events;
+	} row[] = {
+		{ 0, OUT },
+		{ 1, IN | OUT },
+		{ EFD_MAX - 1, IN | OUT },
+		{ EFD_MAX, IN },
 	};
 	size_t i;
 	int fd;
@@ -310,9 +320,12 @@ TEST_F(edge, in_out_on_add)
 /* "IN|OUT: ... every write (also write(0) at 0, as OUT)" */
 TEST_F(edge, in_out_every_write)
 {
-	static const struct { uint64_t value; int events; } row[] = {
-		{ 0, OUT }, { 0, OUT }, { 1, IN | OUT }, { 0, IN | OUT }, { 1, IN | OUT },
-		{ EFD_MAX - 2, IN }, { 0, IN },
+	static const struct {
+		uint64_t value;
+		int events;
+	} row[] = {
+		{ 0, OUT },	 { 0, OUT },	      { 1, IN | OUT }, { 0, IN | OUT },
+		{ 1, IN | OUT }, { EFD_MAX - 2, IN }, { 0, IN },
 	};
 	size_t i;
 
@@ -492,7 +505,11 @@ TEST_F(edge, blocked_writer_makes_events)
 /*
  * Level-triggered and one-shot.
  */
-FIXTURE(level) { int fd, ep; };
+FIXTURE(level)
+{
+	int fd, ep;
+};
+
 EFD_VARIANTS(level);
 
 FIXTURE_SETUP(level)
@@ -903,7 +920,8 @@ TEST_F(level, nested_waiters)
  */
 enum { CROWD = 4 };
 
-FIXTURE(crowd) {
+FIXTURE(crowd)
+{
 	int fd, ep[CROWD];
 	struct worker w[CROWD];
 	long sleeps[CROWD];
@@ -1127,16 +1145,17 @@ static bool poller_start_asleep(struct worker *w, void (*call)(struct worker *w)
 		SYS_ppoll, SYS_pselect6,
 #endif
 	};
-	bool asleep = false;
+	bool asleep = false, settled;
 	size_t i;
 
 	if (!worker_start(w, call))
 		return false;
-	return eventually(({
+	settled = eventually(({
 		for (i = 0; i < ARRAY_SIZE(nr); i++)
 			asleep |= sleeps_in(w->tid, nr[i]);
 		asleep || w->done;
-	})) && !w->done;
+	}));
+	return settled && !w->done;
 }
 
 /* "poll, select and plain epoll: always all of them": behind exclusive ones as well. */
@@ -1226,7 +1245,11 @@ static bool loop_end(struct loop *l, pthread_t thread)
 	return efd_write(l->fd, 1) == 8 && !pthread_join(thread, NULL) && !l->errors;
 }
 
-FIXTURE(event_loop) { int fd, ep; };
+FIXTURE(event_loop)
+{
+	int fd, ep;
+};
+
 EFD_VARIANTS(event_loop);
 
 FIXTURE_SETUP(event_loop)

@@ -13,8 +13,8 @@ static inline const char *dir(const char *env, const char *usual)
 }
 
 /* Loads MODULES/@name.ko with parameters: 0 or -errno. */
-__attribute__((format(printf, 2, 3)))
-static inline int load(const char *name, const char *format, ...)
+static inline int __attribute__((format(printf, 2, 3)))
+load(const char *name, const char *format, ...)
 {
 	char path[256], params[256];
 	va_list args;

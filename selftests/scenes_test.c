@@ -34,7 +34,11 @@ static bool detach(void)
 	return f && fputs("now", f) >= 0 && !fclose(f);
 }
 
-FIXTURE(module) { int fd; };
+FIXTURE(module)
+{
+	int fd;
+};
+
 EFD_BLOCKING_VARIANTS(module);
 
 FIXTURE_SETUP(module)
@@ -432,23 +436,34 @@ TEST_F(module, consumer_hears_the_end)
  */
 #define CROWD		3
 
-FIXTURE(consumer) {
+FIXTURE(consumer)
+{
 	int fd;
 	bool semaphore;
 	struct worker w[CROWD];
 	long sleeps[CROWD];
 };
 
-FIXTURE_VARIANT(consumer) { int flags; const char *place; };
+FIXTURE_VARIANT(consumer)
+{
+	int flags;
+	const char *place;
+};
+
 FIXTURE_VARIANT_ADD(consumer, counter) { .place = "" };
 FIXTURE_VARIANT_ADD(consumer, counter_exclusive) { .place = "exclusive=1" };
 /* before all others, and the last to be called: as KVM's */
 FIXTURE_VARIANT_ADD(consumer, counter_priority) { .place = "priority=1" };
 FIXTURE_VARIANT_ADD(consumer, semaphore) { .flags = EFD_SEMAPHORE, .place = "" };
-FIXTURE_VARIANT_ADD(consumer, semaphore_exclusive)
-	{ .flags = EFD_SEMAPHORE, .place = "exclusive=1" };
-FIXTURE_VARIANT_ADD(consumer, semaphore_priority)
-	{ .flags = EFD_SEMAPHORE, .place = "priority=1" };
+FIXTURE_VARIANT_ADD(consumer, semaphore_exclusive) {
+	.flags = EFD_SEMAPHORE,
+	.place = "exclusive=1",
+};
+
+FIXTURE_VARIANT_ADD(consumer, semaphore_priority) {
+	.flags = EFD_SEMAPHORE,
+	.place = "priority=1",
+};
 
 FIXTURE_SETUP(consumer)
 {
@@ -626,7 +641,11 @@ TEST_F(consumer, hears_of_each_sleeping_write_once)
  * "a signal from inside a wakeup is dropped with a warning": it comes, once, and soon. That
  * warning would spoil the run, so where the kernel cannot do it, nothing is tried.
  */
-FIXTURE(nested) { int fd, other; };
+FIXTURE(nested)
+{
+	int fd, other;
+};
+
 EFD_BLOCKING_VARIANTS(nested);
 
 FIXTURE_SETUP(nested)
@@ -845,7 +864,10 @@ static int sample(const char *name, char *out, size_t size)
 	return WIFEXITED(ret) ? WEXITSTATUS(ret) : -1;
 }
 
-FIXTURE(sample) { char out[1024]; };
+FIXTURE(sample)
+{
+	char out[1024];
+};
 
 FIXTURE_SETUP(sample)
 {
@@ -877,7 +899,8 @@ TEST_F(sample, counter_sums_and_semaphore_counts)
 {
 	ASSERT_EQ(0, sample("efd_modes 4", self->out, sizeof(self->out)));
 	EXPECT_STREQ("counter: 4 writes, reads: 4\n"
-		     "semaphore: 4 writes, reads: 1 1 1 1\n", self->out);
+		     "semaphore: 4 writes, reads: 1 1 1 1\n",
+		     self->out);
 }
 
 /* Its programs, as scripts/samples takes them out of docs/eventfd.2, print what it shows. */
@@ -897,8 +920,10 @@ TEST_F(sample, same_exchange_over_eventfd_and_pipe)
 	long long ns[2] = { 0, 0 };
 
 	ASSERT_EQ(0, sample("efd_vs_pipe 100", self->out, sizeof(self->out)));
-	EXPECT_EQ(2, sscanf(self->out, "eventfd 100 rounds, 2 descriptors, %lld ns each\n"
-			    "pipe 100 rounds, 4 descriptors, %lld ns each\n", &ns[0], &ns[1]));
+	EXPECT_EQ(2, sscanf(self->out,
+			    "eventfd 100 rounds, 2 descriptors, %lld ns each\n"
+			    "pipe 100 rounds, 4 descriptors, %lld ns each\n",
+			    &ns[0], &ns[1]));
 	EXPECT_GT(ns[0], 0);
 	EXPECT_GT(ns[1], 0);
 }
@@ -906,7 +931,7 @@ TEST_F(sample, same_exchange_over_eventfd_and_pipe)
 /* The program that waits, and the module, as a reader would try them. */
 TEST_F(sample, waiting_program_and_module)
 {
-	static const char * const how[] = { "select", "epoll" };
+	static const char *const how[] = { "select", "epoll" };
 	char path[256], line[128] = "";
 	int efd, status, count, p[2];
 	pid_t pid, said;

@@ -440,9 +440,9 @@ static inline void stress_show(struct stress *s, const char *what)
 		if (f)
 			fclose(f);
 		call[strcspn(call, "\n ")] = 0;
-		stress_log("%s (task %d, amount %#llx): state %c, call %s, after %llu",
-			   t->name, i, (unsigned long long)t->amount, task_status(t->tid).state,
-			   call, (unsigned long long)record_now(t)->ops);
+		stress_log("%s (task %d, amount %#llx): state %c, call %s, after %llu", t->name, i,
+			   (unsigned long long)t->amount, task_status(t->tid).state, call,
+			   (unsigned long long)record_now(t)->ops);
 	}
 }
 
@@ -466,8 +466,8 @@ static inline bool stress_settle(struct stress *s)
 		if (now_ms() >= moved + STILL_MS || now_ms() >= end) {
 			stress_show(s, now_ms() >= end ? "no end" : "not woken");
 			for (i = 0; i < s->nr; i++)
-				s->lost += !s->task[i].done && (s->task[i].side == s->first ||
-								!s->left[s->first]);
+				s->lost += !s->task[i].done &&
+					   (s->task[i].side == s->first || !s->left[s->first]);
 			return false;
 		}
 		usleep(200);
@@ -564,12 +564,13 @@ static inline void stress_balance(struct stress *s)
 
 static inline bool stress_round(struct stress *s, unsigned int ms)
 {
+	bool consumers;
 	uint64_t end;
 	int i;
 
 	s->phase = RUN;
-	s->first = s->consumers_first && (!s->producers_first || s->round % 2) ?
-		   CONSUMER : PRODUCER;
+	consumers = s->consumers_first && (!s->producers_first || s->round % 2);
+	s->first = consumers ? CONSUMER : PRODUCER;
 	s->fd = efd_create(0, s->flags);
 	s->nr_doubts = 0;
 	s->added = 0;

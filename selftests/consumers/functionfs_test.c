@@ -78,8 +78,11 @@ static int write_descs(int ep0, int efd, unsigned int more_flags)
 		.magic = FUNCTIONFS_DESCRIPTORS_MAGIC_V2,
 		.flags = FUNCTIONFS_HAS_FS_DESC | FUNCTIONFS_HAS_HS_DESC | more_flags,
 	};
-	struct { unsigned int fs, hs; } count = { 3, 3 };
+	struct {
+		unsigned int fs, hs;
+	} count = { 3, 3 };
 	struct function fs = function(64), hs = function(512);
+	/* clang-format off */
 	struct iovec part[] = {
 		{ &head, sizeof(head) },
 		{ &efd, efd == NONE ? 0 : sizeof(efd) },
@@ -87,6 +90,7 @@ static int write_descs(int ep0, int efd, unsigned int more_flags)
 		{ &fs, sizeof(fs) },
 		{ &hs, sizeof(hs) },
 	};
+	/* clang-format on */
 	char blob[256];
 	int i, len = 0;
 	ssize_t ret;
@@ -399,25 +403,29 @@ static long long completion(struct gadget *g)
 	return n ? (long long)ev.res : -ETIMEDOUT;
 }
 
-#define GADGET_SETUP(g, flags) do {						\
-	const char *why_;							\
-										\
-	*(g) = (struct gadget) { "", -1, -1, -1, -1, -1, -1, -1, -1, -1, 0 };	\
-	why_ = mounts(g);							\
-	if (why_) {								\
-		gadget_teardown(g);						\
-		SKIP(return, "%s", why_);					\
-	}									\
-	(g)->efd = efd_create(0, flags);					\
-	(g)->resfd = efd_create(0, flags);					\
-	ASSERT_GE((g)->efd, 0);							\
-	ASSERT_GE((g)->resfd, 0);						\
-	ASSERT_EQ(0, RET(syscall(SYS_io_setup, 64, &(g)->aio)));		\
-	ASSERT_TRUE(gadget_make(g));						\
-} while (0)
+#define GADGET_SETUP(g, flags)								\
+	do {										\
+		const char *why_;							\
+											\
+		*(g) = (struct gadget){ "", -1, -1, -1, -1, -1, -1, -1, -1, -1, 0 };	\
+		why_ = mounts(g);							\
+		if (why_) {								\
+			gadget_teardown(g);						\
+			SKIP(return, "%s", why_);					\
+		}									\
+		(g)->efd = efd_create(0, flags);					\
+		(g)->resfd = efd_create(0, flags);					\
+		ASSERT_GE((g)->efd, 0);							\
+		ASSERT_GE((g)->resfd, 0);						\
+		ASSERT_EQ(0, RET(syscall(SYS_io_setup, 64, &(g)->aio)));		\
+		ASSERT_TRUE(gadget_make(g));						\
+	} while (0)
 
 /* Descriptors are written, nothing is plugged in. */
-FIXTURE(descs) { struct gadget g; };
+FIXTURE(descs)
+{
+	struct gadget g;
+};
 
 FIXTURE_SETUP(descs)
 {
@@ -490,7 +498,10 @@ TEST_F(descs, without_the_flag_nobody_is_signalled)
 }
 
 /* "BIND, ENABLE, DISABLE, UNBIND events", and SETUP: each adds one. */
-FIXTURE(events) { struct gadget g; };
+FIXTURE(events)
+{
+	struct gadget g;
+};
 EFD_BLOCKING_VARIANTS(events);
 
 FIXTURE_SETUP(events)
@@ -507,12 +518,17 @@ FIXTURE_TEARDOWN(events)
 TEST_F(events, all_signal)
 {
 	struct usbdevfs_ctrltransfer none = {
-		.bRequestType = 0x41, .bRequest = 1, .timeout = WAIT_MS,
+		.bRequestType = 0x41,
+		.bRequest = 1,
+		.timeout = WAIT_MS,
 	};
 	char data[4] = "";
 	struct usbdevfs_ctrltransfer four = {
-		.bRequestType = 0xc1, .bRequest = 2, .timeout = WAIT_MS,
-		.wLength = sizeof(data), .data = data,
+		.bRequestType = 0xc1,
+		.bRequest = 2,
+		.timeout = WAIT_MS,
+		.wLength = sizeof(data),
+		.data = data,
 	};
 	struct worker w = { .arg = &none };
 	struct usb_functionfs_event ev;
@@ -638,7 +654,10 @@ TEST_F(events, saturate_a_full_eventfd)
 }
 
 /* Transfers, with the function plugged in and its first events taken. */
-FIXTURE(transfers) { struct gadget g; };
+FIXTURE(transfers)
+{
+	struct gadget g;
+};
 
 FIXTURE_SETUP(transfers)
 {
@@ -675,8 +694,7 @@ TEST_F(transfers, signal_resfd_or_the_function_s_eventfd)
 		ASSERT_EQ(1, submit(g, &cb));
 		EXPECT_EQ(0, efd_drain(g->resfd));
 		EXPECT_EQ(0, efd_drain(g->efd));
-		ASSERT_EQ(LEN, out ? host_out(g, data, LEN) :
-						   host_in(g, seen, LEN));
+		ASSERT_EQ(LEN, out ? host_out(g, data, LEN) : host_in(g, seen, LEN));
 		ASSERT_EQ(LEN, completion(g));
 		EXPECT_EQ(0, memcmp(data, seen, LEN));
 		EXPECT_EQ(i / 2 != 0, efd_drain_to(g->efd, i / 2 != 0));
@@ -747,12 +765,14 @@ TEST_F(transfers, refuse_what_is_no_eventfd)
 {
 	char data[LEN] = "once", seen[LEN];
 	struct gadget *g = &self->g;
+	const char *why;
 	struct iocb cb;
 
-	EXPECT_STREQ("", refuses_wrong_fds(-1, ({
+	why = refuses_wrong_fds(-1, ({
 		cb = transfer(IOCB_CMD_PWRITE, g->in, data, LEN, fd);
 		submit(g, &cb);
-	})));
+	}));
+	EXPECT_STREQ("", why);
 	cb = transfer(IOCB_CMD_PWRITE, g->in, data, LEN, g->in);
 	EXPECT_EQ(-EINVAL, submit(g, &cb));
 	/* nothing of it was queued: the host gets what comes after */

@@ -24,8 +24,8 @@
 #define LIMIT		"memory.limit_in_bytes"
 
 /* Writes to a file of the cgroup @dir: 0 or -errno. */
-__attribute__((format(printf, 3, 4)))
-static int cg_write(int dir, const char *file, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+cg_write(int dir, const char *file, const char *format, ...)
 {
 	char text[256];
 	va_list args;
@@ -225,18 +225,21 @@ static const char *cg_mount(struct cg *cg)
 	return NULL;
 }
 
-/* The memory in it is the hog's. */
-#define CG_SETUP(cg) do {							\
-	const char *why_ = cg_mount(cg);					\
-										\
-	if (why_)								\
-		SKIP(return, "%s", why_);					\
-	/* what a test that was stopped half-way has left: the hierarchy outlives its mounts */ \
-	cg_remove_all(cg);							\
-	(cg)->memcgs = nr_memcgs();						\
-	(cg)->dir = cg_make((cg)->root, "a");					\
-	ASSERT_GE((cg)->dir, 0);						\
-} while (0)
+/*
+ * The memory in it is the hog's. First goes what a test that was stopped half-way has left: the
+ * hierarchy outlives its mounts.
+ */
+#define CG_SETUP(cg)							\
+	do {								\
+		const char *why_ = cg_mount(cg);			\
+									\
+		if (why_)						\
+			SKIP(return, "%s", why_);			\
+		cg_remove_all(cg);					\
+		(cg)->memcgs = nr_memcgs();				\
+		(cg)->dir = cg_make((cg)->root, "a");			\
+		ASSERT_GE((cg)->dir, 0);				\
+	} while (0)
 
 static void cg_teardown(struct cg *cg)
 {
@@ -257,7 +260,11 @@ static bool cg_gone(struct cg *cg, int more)
 	return false;
 }
 
-FIXTURE(control) { struct cg cg; int fd; };
+FIXTURE(control)
+{
+	struct cg cg;
+	int fd;
+};
 
 FIXTURE_SETUP(control)
 {
@@ -272,7 +279,11 @@ FIXTURE_TEARDOWN(control)
 	close(self->fd);
 }
 
-FIXTURE(memcg) { struct cg cg; int fd; };
+FIXTURE(memcg)
+{
+	struct cg cg;
+	int fd;
+};
 EFD_BLOCKING_VARIANTS(memcg);
 
 FIXTURE_SETUP(memcg)
@@ -497,7 +508,7 @@ static bool press(int dir)
 
 TEST_F(control, pressure_signals_all_levels_up_to_its_own)
 {
-	static const char * const level[] = { "low", "medium", "critical" };
+	static const char *const level[] = { "low", "medium", "critical" };
 	struct cg *cg = &self->cg;
 	int fd[3], i;
 
@@ -512,9 +523,7 @@ TEST_F(control, pressure_signals_all_levels_up_to_its_own)
 		EXPECT_EQ(0, efd_drain(fd[i]));
 	ASSERT_TRUE(press(cg->dir));
 	for (i = 0; i < 3; i++) {
-		EXPECT_TRUE(eventually(efd_drain(fd[i]) > 0)) {
-			TH_LOG("no signal for %s", level[i]);
-		}
+		EXPECT_TRUE(eventually(efd_drain(fd[i]) > 0)) TH_LOG("no signal for %s", level[i]);
 	}
 	for (i = 0; i < 3; i++)
 		close(fd[i]);
@@ -523,7 +532,7 @@ TEST_F(control, pressure_signals_all_levels_up_to_its_own)
 /* Which cgroups hear of pressure further down depends on the mode they asked for. */
 TEST_F(control, pressure_goes_up_as_its_mode_says)
 {
-	static const char * const mode[] = { "low", "low,hierarchy", "low,local" };
+	static const char *const mode[] = { "low", "low,hierarchy", "low,local" };
 	struct cg *cg = &self->cg;
 	int b = cg_make(cg->dir, "b");
 	int fd[3], i;
@@ -776,8 +785,8 @@ TEST_F(control, refuses_wrong_control_files)
 
 TEST_F(control, refuses_malformed_strings)
 {
-	static const char * const bad[] = { " ", "x", "3", "3 x", "x 3", "3,3", "3 3x", "-1 -1",
-					    "3\t3", "0x3 3" };
+	static const char *const bad[] = { " ",	  "x",	  "3",	   "3 x",  "x 3",
+					   "3,3", "3 3x", "-1 -1", "3\t3", "0x3 3" };
 	struct cg *cg = &self->cg;
 	int cfd = cg_open(cg->dir, USAGE);
 	int oom = cg_open(cg->dir, OOM);
@@ -786,9 +795,7 @@ TEST_F(control, refuses_malformed_strings)
 
 	ASSERT_GE(cfd, 0);
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		EXPECT_EQ(-EINVAL, write_text(cg, bad[i])) {
-			TH_LOG("'%s'", bad[i]);
-		}
+		EXPECT_EQ(-EINVAL, write_text(cg, bad[i])) TH_LOG("'%s'", bad[i]);
 	}
 	EXPECT_EQ(-EINVAL, write_pair(cg, self->fd, cfd, " x"));
 	EXPECT_EQ(-EINVAL, write_pair(cg, self->fd, cfd, " 4Mx"));
@@ -861,7 +868,7 @@ TEST_F(control, refuses_a_removed_cgroup)
 /* "close removes it (EPOLLHUP)": all that is registered here is closed while the cgroup lives. */
 TEST_F(control, close_ends_the_registration)
 {
-	static const char * const control[] = { OOM, PRESSURE, OOM };
+	static const char *const control[] = { OOM, PRESSURE, OOM };
 	struct cg *cg = &self->cg;
 	struct leaks leaks;
 	int i, efd;

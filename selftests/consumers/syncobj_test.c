@@ -142,7 +142,8 @@ static int advance(int timeline, uint32_t by)
 	return RET(ioctl(timeline, SW_SYNC_INC, &by));
 }
 
-FIXTURE(syncobj) {
+FIXTURE(syncobj)
+{
 	int drm;
 	int timeline;
 	uint32_t obj;
@@ -191,8 +192,11 @@ TEST_F(syncobj, refuses_what_is_no_eventfd)
 TEST_F(syncobj, refuses_unknown_objects_and_flags)
 {
 	uint32_t bad[] = {
-		DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT,
-		DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE, 1u << 31, ~0u,
+		DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL,
+		DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT,
+		DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE,
+		1u << 31,
+		~0u,
 	};
 	struct drm_syncobj_eventfd pad = { .handle = self->obj, .fd = self->fd, .pad = 1 };
 	struct leaks leaks;
@@ -391,13 +395,15 @@ TEST_F(syncobj, wakes_many_blocked_readers_in_one_go)
 		EXPECT_TRUE(eventually(nr_ended(w, 8) == 8));
 	} else {
 		long long sum = 0;
+		bool all;
 
 		/* whoever comes gets what is there by then */
-		EXPECT_TRUE(eventually(({
+		all = eventually(({
 			for (i = 0, sum = 0; i < 8; i++)
 				sum += w[i].done ? w[i].value : 0;
-			sum;
-		}) == 8));
+			sum == 8;
+		}));
+		EXPECT_TRUE(all);
 		while (nr_ended(w, 8) < 8) {
 			int before = nr_ended(w, 8);
 
@@ -652,8 +658,9 @@ static void race(struct worker *w)
 		if (!soon(r->turn >= i))
 			w->ret = -ETIMEDOUT;
 		spin(i * 7 % 500);
-		w->ret = w->ret ?: r->obj ? obj_signal_point(r->drm, r->obj, i) :
-					    advance(r->timeline, 1);
+		if (!w->ret)
+			w->ret = r->obj ? obj_signal_point(r->drm, r->obj, i) :
+					  advance(r->timeline, 1);
 		r->done = i;
 	}
 }

@@ -56,8 +56,9 @@ static inline int genl_ask(struct genl *msg)
 	close(sock);
 	if (ret < 0)
 		return ret;
-	return msg->nlh.nlmsg_type == NLMSG_ERROR ?
-	       ((struct nlmsgerr *)NLMSG_DATA(&msg->nlh))->error : 0;
+	if (msg->nlh.nlmsg_type != NLMSG_ERROR)
+		return 0;
+	return ((struct nlmsgerr *)NLMSG_DATA(&msg->nlh))->error;
 }
 
 /* The number of the family "vdpa", or -errno. */
@@ -136,8 +137,8 @@ static inline int vdpa_set_status(int dev, uint8_t status)
 	return RET(ioctl(dev, VHOST_VDPA_SET_STATUS, &status));
 }
 
-#define VDPA_READY	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
-			 VIRTIO_CONFIG_S_FEATURES_OK)
+#define VDPA_READY \
+	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
 
 /* Up to the point where rings are set up. */
 static inline int vdpa_init(int dev)

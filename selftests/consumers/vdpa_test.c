@@ -21,11 +21,12 @@ static int sim_start(struct sim *sim)
 	int ret, i;
 
 	ret = vdpa_init(sim->dev) ?: vdpa_map(sim->dev, sim->vq, virtqs_bytes(NR_RINGS));
-	for (i = 0; i < NR_RINGS; i++)
-		ret = ret ?: vring_setup(sim->dev, i, &sim->vq[i], 0) ?:
-			     vdpa_set_kick(sim->dev, i, sim->kick[i]) ?:
-			     vdpa_set_call(sim->dev, i, sim->call[i]) ?:
-			     vdpa_enable(sim->dev, i);
+	for (i = 0; i < NR_RINGS; i++) {
+		ret = ret ?: vring_setup(sim->dev, i, &sim->vq[i], 0);
+		ret = ret ?: vdpa_set_kick(sim->dev, i, sim->kick[i]);
+		ret = ret ?: vdpa_set_call(sim->dev, i, sim->call[i]);
+		ret = ret ?: vdpa_enable(sim->dev, i);
+	}
 	return ret ?: vdpa_run(sim->dev);
 }
 
@@ -99,7 +100,10 @@ static bool does_not_send(struct sim *sim, int kick)
 	return virtq_used(&sim->vq[TX]) == used;
 }
 
-FIXTURE(vdpa) { struct sim sim; };
+FIXTURE(vdpa)
+{
+	struct sim sim;
+};
 EFD_BLOCKING_VARIANTS(vdpa);
 
 FIXTURE_SETUP(vdpa)

@@ -28,7 +28,8 @@ static void answer_requests(struct worker *w)
 {
 	struct soft *soft = w->arg;
 	struct pollfd pfd[2] = {
-		{ .fd = soft->dev, .events = POLLIN }, { .fd = soft->stop, .events = POLLIN },
+		{ .fd = soft->dev, .events = POLLIN },
+		{ .fd = soft->stop, .events = POLLIN },
 	};
 	struct vduse_dev_request request;
 
@@ -107,14 +108,15 @@ static int soft_start(struct soft *soft)
 	soft->drv = vdpa_open(soft->name);
 	if (soft->drv < 0)
 		return soft->drv;
-	ret = vdpa_init(soft->drv) ?: vdpa_map(soft->drv, soft->vq, virtqs_bytes(NR_RINGS)) ?:
-	      vdpa_set_config_call(soft->drv, soft->config);
-	for (i = 0; i < NR_RINGS; i++)
-		ret = ret ?: vring_setup(soft->drv, i, &soft->vq[i], 0) ?:
-			     setup_kickfd(soft, i, soft->kickfd[i]) ?:
-			     vdpa_set_kick(soft->drv, i, soft->kick[i]) ?:
-			     vdpa_set_call(soft->drv, i, soft->call[i]) ?:
-			     vdpa_enable(soft->drv, i);
+	ret = vdpa_init(soft->drv) ?: vdpa_map(soft->drv, soft->vq, virtqs_bytes(NR_RINGS));
+	ret = ret ?: vdpa_set_config_call(soft->drv, soft->config);
+	for (i = 0; i < NR_RINGS; i++) {
+		ret = ret ?: vring_setup(soft->drv, i, &soft->vq[i], 0);
+		ret = ret ?: setup_kickfd(soft, i, soft->kickfd[i]);
+		ret = ret ?: vdpa_set_kick(soft->drv, i, soft->kick[i]);
+		ret = ret ?: vdpa_set_call(soft->drv, i, soft->call[i]);
+		ret = ret ?: vdpa_enable(soft->drv, i);
+	}
 	return ret ?: vdpa_run(soft->drv);
 }
 
@@ -163,7 +165,10 @@ static int soft_destroy(struct soft *soft)
 	return ret ?: RET(ioctl(soft->control, VDUSE_DESTROY_DEV, name));
 }
 
-FIXTURE(vduse) { struct soft soft; };
+FIXTURE(vduse)
+{
+	struct soft soft;
+};
 EFD_BLOCKING_VARIANTS(vduse);
 
 FIXTURE_SETUP(vduse)
@@ -564,10 +569,12 @@ TEST_F(vduse, kicks_and_kickfds_are_swapped_under_fire)
 
 	ASSERT_TRUE(worker_start(&w, kick_two));
 	for (i = 0; i < 200; i++) {
-		EXPECT_EQ(setup_kickfd(soft, 0, i % 3 ? soft->kickfd[i % 2] :
-					VDUSE_EVENTFD_DEASSIGN), 0);
-		EXPECT_EQ(vdpa_set_kick(soft->drv, 0, i % 5 ? soft->kick[i % 2] :
-					VHOST_FILE_UNBIND), 0);
+		EXPECT_EQ(setup_kickfd(soft, 0,
+				       i % 3 ? soft->kickfd[i % 2] : VDUSE_EVENTFD_DEASSIGN),
+			  0);
+		EXPECT_EQ(vdpa_set_kick(soft->drv, 0,
+					i % 5 ? soft->kick[i % 2] : VHOST_FILE_UNBIND),
+			  0);
 		EXPECT_EQ(inject(soft, i % 2), 0);
 	}
 	ASSERT_TRUE(kick_two_end(&w));

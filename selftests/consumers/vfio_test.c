@@ -44,8 +44,8 @@ struct device {
 
 /* sysfs */
 
-__attribute__((format(printf, 2, 3)))
-static int sysfs_write(const char *text, const char *format, ...)
+static int __attribute__((format(printf, 2, 3)))
+sysfs_write(const char *text, const char *format, ...)
 {
 	char path[512];
 	va_list args;
@@ -163,13 +163,15 @@ static int set_irqs(const struct device *dev, int index, int start, int count, u
 	struct {
 		struct vfio_irq_set set;
 		uint8_t data[64];
-	} arg = { .set = {
-		.argsz = sizeof(arg.set) + len,
-		.flags = flags,
-		.index = index,
-		.start = start,
-		.count = count,
-	} };
+	} arg = {
+		.set = {
+			.argsz = sizeof(arg.set) + len,
+			.flags = flags,
+			.index = index,
+			.start = start,
+			.count = count,
+		},
+	};
 
 	if (len)
 		memcpy(arg.set.data, data, len);
@@ -322,8 +324,7 @@ static int mtty_make(struct device *dev)
 	int ret;
 
 	mtty_remove();
-	ret = sysfs_write(MTTY_UUID,
-			  "/sys/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create");
+	ret = sysfs_write(MTTY_UUID, "/sys/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create");
 	if (ret)
 		return ret == -ENOENT ? 1 : ret;
 	snprintf(dev->name, sizeof(dev->name), "%s", MTTY_UUID);
@@ -345,12 +346,14 @@ static bool uart_write(const struct device *dev, int reg, uint8_t value)
 /*
  * What holds for every interrupt, wherever it comes from.
  */
-FIXTURE(interrupt) {
+FIXTURE(interrupt)
+{
 	struct device dev;
 	int fd;
 };
 
-FIXTURE_VARIANT(interrupt) {
+FIXTURE_VARIANT(interrupt)
+{
 	int index;
 	bool hard;	/* of edu, and a real one */
 	bool mtty;
@@ -360,12 +363,18 @@ FIXTURE_VARIANT(interrupt) {
 
 FIXTURE_VARIANT_ADD(interrupt, mtty_intx) { .index = INTX, .mtty = true };
 FIXTURE_VARIANT_ADD(interrupt, mtty_msi) { .index = MSI, .mtty = true };
-FIXTURE_VARIANT_ADD(interrupt, mtty_msi_semaphore)
-	{ .index = MSI, .mtty = true, .flags = EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(interrupt, mtty_msi_semaphore) {
+	.index = MSI,
+	.mtty = true,
+	.flags = EFD_SEMAPHORE,
+};
 FIXTURE_VARIANT_ADD(interrupt, edu_intx) { .index = INTX, .hard = true, .keeps = true };
 FIXTURE_VARIANT_ADD(interrupt, edu_msi) { .index = MSI, .hard = true };
-FIXTURE_VARIANT_ADD(interrupt, edu_msi_semaphore)
-	{ .index = MSI, .hard = true, .flags = EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(interrupt, edu_msi_semaphore) {
+	.index = MSI,
+	.hard = true,
+	.flags = EFD_SEMAPHORE,
+};
 FIXTURE_VARIANT_ADD(interrupt, edu_req) { .index = REQ, .keeps = true };
 
 FIXTURE_SETUP(interrupt)
@@ -648,8 +657,8 @@ TEST_F_TIMEOUT(interrupt, lets_go_when_the_device_is_closed, 120)
 		ASSERT_EQ(0, ATTACH(fd));
 		close(fd);
 		close(self->dev.fd);
-		self->dev.fd = RET(ioctl(self->dev.group, VFIO_GROUP_GET_DEVICE_FD,
-					 self->dev.name));
+		self->dev.fd =
+			RET(ioctl(self->dev.group, VFIO_GROUP_GET_DEVICE_FD, self->dev.name));
 		ASSERT_GE(self->dev.fd, 0);
 		ASSERT_EQ(0, device_info(self->dev.fd));
 	}
@@ -700,7 +709,8 @@ TEST_F(interrupt, survives_close_at_the_same_time)
 /*
  * The serial port.
  */
-FIXTURE(mtty) {
+FIXTURE(mtty)
+{
 	struct device dev;
 	int fd;
 };
@@ -811,7 +821,8 @@ TEST_F(mtty, wants_to_be_asked_first)
 /*
  * The PCI device.
  */
-FIXTURE(edu) {
+FIXTURE(edu)
+{
 	struct device dev;
 	int fd;		/* for the trigger */
 	int in;		/* for what the kernel listens to */
@@ -840,7 +851,7 @@ FIXTURE_TEARDOWN(edu)
 }
 
 /* What a kernel listener leaves of @n. */
-#define REST(n)		(variant->flags & EFD_SEMAPHORE ? (n) - 1 : 0)
+#define REST(n) (variant->flags & EFD_SEMAPHORE ? (n) - 1 : 0)
 
 #define BURST		500
 
@@ -936,17 +947,18 @@ TEST_F(edu, knows_what_it_cannot_do)
 	EXPECT_EQ(-ENOTTY, irq_eventfd(&self->dev, MSI, MASK, self->in));
 	EXPECT_EQ(-ENOTTY, irq_eventfd(&self->dev, MSI, UNMASK, self->in));
 	/* it has one MSI, no MSI-X, and is not PCI Express */
-	EXPECT_EQ(-EINVAL, set_irqs(&self->dev, MSI, 0, 2, TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
-				    two, sizeof(two)));
-	EXPECT_EQ(-EINVAL, set_irqs(&self->dev, MSI, 1, 1, TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
-				    two, sizeof(two)));
+	EXPECT_EQ(-EINVAL, set_irqs(&self->dev, MSI, 0, 2, TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD, two,
+				    sizeof(two)));
+	EXPECT_EQ(-EINVAL, set_irqs(&self->dev, MSI, 1, 1, TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD, two,
+				    sizeof(two)));
 	EXPECT_EQ(-EINVAL, irq_eventfd(&self->dev, MSIX, TRIGGER, self->fd));
 	EXPECT_EQ(-EINVAL, irq_eventfd(&self->dev, ERR, TRIGGER, self->fd));
 	/* two kinds of data, and less of it than promised */
-	EXPECT_EQ(-EINVAL, set_irqs(&self->dev, MSI, 0, 1, TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD |
-				    VFIO_IRQ_SET_DATA_NONE, two, 4));
-	EXPECT_EQ(-EINVAL, set_irqs(&self->dev, MSI, 0, 1, TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
-				    two, 2));
+	EXPECT_EQ(-EINVAL,
+		  set_irqs(&self->dev, MSI, 0, 1,
+			   TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_DATA_NONE, two, 4));
+	EXPECT_EQ(-EINVAL,
+		  set_irqs(&self->dev, MSI, 0, 1, TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD, two, 2));
 	EXPECT_EQ(-EINVAL, irq_eventfd(&self->dev, REQ, TRIGGER, -2));
 	ASSERT_EQ(0, irq_disable(&self->dev, MSI));
 	ASSERT_EQ(0, irq_eventfd(&self->dev, INTX, TRIGGER, self->fd));
@@ -957,11 +969,12 @@ TEST_F(edu, knows_what_it_cannot_do)
 /* INTx, and its unmasking */
 
 /* An interrupt that stays pending, and masked. */
-#define PENDING() do {								\
-	ASSERT_EQ(0, irq_eventfd(&self->dev, INTX, TRIGGER, self->fd));		\
-	ASSERT_TRUE(edu_write(&self->dev, EDU_RAISE, 1));			\
-	ASSERT_TRUE(COUNTS(self->fd, 1));					\
-} while (0)
+#define PENDING()								\
+	do {									\
+		ASSERT_EQ(0, irq_eventfd(&self->dev, INTX, TRIGGER, self->fd));	\
+		ASSERT_TRUE(edu_write(&self->dev, EDU_RAISE, 1));		\
+		ASSERT_TRUE(COUNTS(self->fd, 1));				\
+	} while (0)
 
 TEST_F(edu, intx_is_masked_until_told_otherwise)
 {
@@ -1271,8 +1284,8 @@ TEST_F(edu, ioeventfds_end_with_the_device)
 			ASSERT_EQ(1, efd_count(100 + i));
 			close(100 + i);
 		}
-		self->dev.fd = RET(ioctl(self->dev.group, VFIO_GROUP_GET_DEVICE_FD,
-					 self->dev.name));
+		self->dev.fd =
+			RET(ioctl(self->dev.group, VFIO_GROUP_GET_DEVICE_FD, self->dev.name));
 		ASSERT_GE(self->dev.fd, 0);
 	}
 	EXPECT_TRUE(leaks_none(&leaks));

@@ -130,8 +130,9 @@ static bool card_settled(struct card *card)
 /* A backend that can be written to makes the card look at its ring at once. */
 static int card_run(struct card *card)
 {
-	return set_backend(card, RX, card->tap) ?: set_backend(card, TX, card->tap) ?:
-	       card_settled(card) ? 0 : -EIO;
+	int ret = set_backend(card, RX, card->tap) ?: set_backend(card, TX, card->tap);
+
+	return ret ?: card_settled(card) ? 0 : -EIO;
 }
 
 /* Sends one frame, kicking with @kick: whether it was sent. */
@@ -162,7 +163,10 @@ static void add_rx_buffer(struct card *card)
 	virtq_add(&card->vq[RX], VIRTQ_BUF, VRING_DESC_F_WRITE);
 }
 
-FIXTURE(vhost) { struct card card; };
+FIXTURE(vhost)
+{
+	struct card card;
+};
 EFD_BLOCKING_VARIANTS(vhost);
 
 FIXTURE_SETUP(vhost)
@@ -628,7 +632,7 @@ TEST_F(vhost, an_address_outside_memory_signals_the_error_to_a_reader)
 
 	ASSERT_EQ(set_err(card, TX, w.fd), 0);
 	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
-	card->vq[TX].desc[0] = (struct vring_desc) { .addr = 4096, .len = FRAME_LEN };
+	card->vq[TX].desc[0] = (struct vring_desc){ .addr = 4096, .len = FRAME_LEN };
 	virtq_publish(&card->vq[TX], 0);
 	ASSERT_EQ(efd_write(card->kick[TX], 1), 8);
 	ASSERT_TRUE(worker_join(&w));
