@@ -1225,8 +1225,9 @@ TEST_F(aio_poll, io_destroy_ends_a_pending_one)
 	struct worker w = { .arg = &self->ctx };
 	int i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(1, aio_submit(self->ctx, &cb[i]));
+	}
 	ASSERT_TRUE(aio_quiet(self->ctx));
 	ASSERT_TRUE(worker_start(&w, worker_destroy));
 	ASSERT_TRUE(worker_join(&w));

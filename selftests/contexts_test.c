@@ -102,8 +102,9 @@ TEST_F(from, each_signal_adds_one)
 {
 	int i;
 
-	for (i = 0; i < 20; i++)
+	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(0, set("from", variant->name));
+	}
 	EXPECT_EQ(20, efd_drain(self->fd));
 }
 

@@ -162,8 +162,9 @@ TEST_F(descriptor, fdinfo_takes_nothing)
 	int i;
 
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	for (i = 0; i < 20; i++)
+	for (i = 0; i < 20; i++) {
 		ASSERT_TRUE(fdinfo_count(self->fd, 1));
+	}
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	EXPECT_EQ(1u, value);
 }
@@ -214,8 +215,9 @@ TEST_F(descriptor, ids_are_unique)
 		ASSERT_GE(info[j].id, 0);
 	}
 	for (i = 0; i < MANY; i++)
-		for (j = 0; j < i; j++)
+		for (j = 0; j < i; j++) {
 			ASSERT_NE(info[i].id, info[j].id) TH_LOG("eventfd %d and %d", i, j);
+		}
 }
 
 /* "Ids are unique while alive": when others have gone their ids may come back, but not ours. */
@@ -278,8 +280,9 @@ TEST_F(descriptor, ids_are_unique_among_processes)
 	}
 	for (i = 0; i < FEW; i++) {
 		ASSERT_GE(theirs[i], 0);
-		for (j = 0; j < FEW; j++)
+		for (j = 0; j < FEW; j++) {
 			ASSERT_NE(mine[i], theirs[j]);
+		}
 	}
 	close(hold[1]);
 	EXPECT_EQ(0, child_end(pid));
@@ -313,12 +316,14 @@ TEST_F(descriptor, ids_are_unique_among_threads)
 		w[i].arg = &m[i];
 		ASSERT_TRUE(worker_start(&w[i], worker_many_ids));
 	}
-	for (i = 0; i < ARRAY_SIZE(w); i++)
+	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(worker_join(&w[i]));
+	}
 	for (i = 0; i < 3 * n; i++) {
 		ASSERT_GE(m[i / n].id[i % n], 0);
-		for (j = 0; j < i; j++)
+		for (j = 0; j < i; j++) {
 			ASSERT_NE(m[i / n].id[i % n], m[j / n].id[j % n]);
+		}
 	}
 }
 

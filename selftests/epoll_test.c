@@ -185,8 +185,9 @@ TEST_F(edge, in_writes_come_together)
 	int i;
 
 	ASSERT_EQ(0, ep_add(self->ep, self->fd, IN | ET));
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(8, efd_write(self->fd, 1));
+	}
 	EXPECT_EQ(IN, ep_events(self->ep));
 	EXPECT_EQ(NONE, ep_events(self->ep));
 }
@@ -460,8 +461,9 @@ TEST_F(edge, blocked_readers_make_events)
 		SKIP(return, "nobody sleeps");
 	ASSERT_EQ(0, ep_add(self->ep, self->fd, IN | OUT | ET));
 	ASSERT_EQ(OUT, ep_events(self->ep));
-	for (i = 0; i < ARRAY_SIZE(reader); i++)
+	for (i = 0; i < ARRAY_SIZE(reader); i++) {
 		ASSERT_TRUE(worker_start_asleep(&reader[i], worker_read, SYS_read));
+	}
 	for (i = 0; i < ARRAY_SIZE(reader); i++) {
 		ASSERT_EQ(8, efd_write(self->fd, 1));
 		ASSERT_TRUE(eventually(reader[0].done + reader[1].done == (int)i + 1));
@@ -821,14 +823,16 @@ TEST_F(level, many_in_one)
 		ASSERT_EQ(0, ep_add(self->ep, fd[i], IN | (i % 2 ? ET : 0)));
 	}
 	ASSERT_EQ(0, ep_wait(self->ep, ev, MANY + 1, 0));
-	for (i = 0; i < MANY; i += 3, want++)
+	for (i = 0; i < MANY; i += 3, want++) {
 		ASSERT_EQ(8, efd_write(fd[i], 1));
+	}
 	n = ep_wait(self->ep, ev, MANY + 1, 0);
 	ASSERT_EQ(want, n);
 	for (i = 0; i < n; i++)
 		seen[ev[i].data.fd]++;
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < MANY; i++) {
 		ASSERT_EQ(i % 3 ? 0 : 1, seen[fd[i]]) TH_LOG("eventfd %d", i);
+	}
 	/* The edge-triggered ones have had their say. */
 	for (want = 0, i = 0; i < MANY; i += 3)
 		want += i % 2 == 0;
@@ -848,13 +852,16 @@ TEST_F(level, one_in_many)
 		ASSERT_EQ(0, ep_add(ep[i], self->fd, IN | (i % 2 ? ET : 0)));
 	}
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < MANY; i++) {
 		EXPECT_EQ(IN, ep_events(ep[i])) TH_LOG("epoll %d", i);
-	for (i = 0; i < MANY; i++)
+	}
+	for (i = 0; i < MANY; i++) {
 		EXPECT_EQ(i % 2 ? NONE : IN, ep_events(ep[i])) TH_LOG("epoll %d", i);
+	}
 	ASSERT_EQ(8, efd_read(self->fd, &value));
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < MANY; i++) {
 		EXPECT_EQ(NONE, ep_events(ep[i])) TH_LOG("epoll %d", i);
+	}
 }
 
 /* An epoll in an epoll: what is ready inside is ready outside. */
@@ -983,8 +990,9 @@ TEST_F(crowd, write_wakes_all_plain)
 {
 	int i;
 
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd, IN | (i % 2 ? ET : 0)));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	for (i = 0; i < CROWD; i++) {
@@ -1000,8 +1008,9 @@ TEST_F(crowd, read_wakes_all_plain)
 	int i;
 
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd, OUT | (i % 2 ? ET : 0)));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	for (i = 0; i < CROWD; i++) {
@@ -1015,8 +1024,9 @@ TEST_F(crowd, exclusive_one_per_write)
 {
 	int i;
 
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd, IN | EPOLLEXCLUSIVE));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	for (i = 1; i <= CROWD; i++) {
 		ASSERT_EQ(8, efd_write(self->fd, 1));
@@ -1035,8 +1045,9 @@ TEST_F(crowd, exclusive_edge)
 {
 	int i;
 
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd, IN | ET | EPOLLEXCLUSIVE));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	for (i = 1; i <= CROWD; i++) {
 		ASSERT_EQ(8, efd_write(self->fd, 1));
@@ -1054,8 +1065,9 @@ TEST_F(crowd, exclusive_one_per_read)
 	int i;
 
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd, OUT | EPOLLEXCLUSIVE));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	for (i = 1; i <= CROWD; i++) {
 		ASSERT_EQ(8, efd_read(self->fd, &value));
@@ -1075,11 +1087,13 @@ TEST_F(crowd, exclusive_one_that_matches)
 	uint64_t value;
 	int i;
 
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd,
 				    (i < 2 ? OUT : IN) | ET | EPOLLEXCLUSIVE));
-	for (i = 0; i < CROWD; i++)
+	}
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(i < 2 ? OUT : NONE, ep_events(self->ep[i]));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_TRUE(eventually(crowd_done(2, &self->w[2])));
@@ -1096,8 +1110,9 @@ TEST_F(crowd, exclusive_and_plain)
 {
 	int i;
 
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd, IN | (i < 2 ? EPOLLEXCLUSIVE : 0)));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	EXPECT_EQ(1, crowd_asleep(2, self->w, self->sleeps));
@@ -1164,8 +1179,9 @@ TEST_F(crowd, poll_and_select_behind_exclusive)
 	struct worker p = { .fd = self->fd }, s = { .fd = self->fd };
 	int i;
 
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < CROWD; i++) {
 		ASSERT_EQ(0, ep_add(self->ep[i], self->fd, IN | EPOLLEXCLUSIVE));
+	}
 	ASSERT_TRUE(crowd_sleep(CROWD, self->w, self->ep, self->sleeps));
 	ASSERT_TRUE(poller_start_asleep(&p, worker_poll));
 	ASSERT_TRUE(poller_start_asleep(&s, worker_select));
@@ -1288,10 +1304,12 @@ TEST_F(event_loop, many_clients)
 	size_t i;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, loop_main, &l));
-	for (i = 0; i < ARRAY_SIZE(client); i++)
+	for (i = 0; i < ARRAY_SIZE(client); i++) {
 		ASSERT_EQ(0, pthread_create(&client[i], NULL, loop_client, &l));
-	for (i = 0; i < ARRAY_SIZE(client); i++)
+	}
+	for (i = 0; i < ARRAY_SIZE(client); i++) {
 		ASSERT_EQ(0, pthread_join(client[i], NULL));
+	}
 	ASSERT_EQ(0, l.errors);
 	EXPECT_EQ(l.put_up, l.did);
 	ASSERT_TRUE(loop_end(&l, thread));
@@ -1306,10 +1324,12 @@ TEST_F(event_loop, many_clients_oneshot)
 
 	ASSERT_EQ(0, ep_ctl(self->ep, EPOLL_CTL_MOD, self->fd, l.again));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, loop_main, &l));
-	for (i = 0; i < ARRAY_SIZE(client); i++)
+	for (i = 0; i < ARRAY_SIZE(client); i++) {
 		ASSERT_EQ(0, pthread_create(&client[i], NULL, loop_client, &l));
-	for (i = 0; i < ARRAY_SIZE(client); i++)
+	}
+	for (i = 0; i < ARRAY_SIZE(client); i++) {
 		ASSERT_EQ(0, pthread_join(client[i], NULL));
+	}
 	ASSERT_EQ(0, l.errors);
 	EXPECT_EQ(l.put_up, l.did);
 	ASSERT_TRUE(loop_end(&l, thread));

@@ -304,8 +304,9 @@ TEST_F(ready, asking_takes_nothing)
 	int i;
 
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	for (i = 0; i < 100; i++)
+	for (i = 0; i < 100; i++) {
 		ASSERT_EQ(POLLIN | POLLOUT, efd_events(self->fd, POLLIN | POLLOUT));
+	}
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	EXPECT_EQ(1u, value);
 	EXPECT_EQ(POLLOUT, efd_events(self->fd, POLLIN | POLLOUT));
@@ -378,8 +379,9 @@ TEST_F(ready, each_of_many_for_itself)
 			ASSERT_EQ(8, efd_write(pfd[i].fd, 1 + i));
 	}
 	EXPECT_EQ((MANY + 2) / 3, sys_poll(pfd, MANY, 0));
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < MANY; i++) {
 		EXPECT_EQ(i % 3 ? 0 : POLLIN, pfd[i].revents) TH_LOG("eventfd %d", i);
+	}
 }
 
 /*
@@ -501,8 +503,9 @@ TEST_F(wait, write_does_not_wake_for_pollout)
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
 	ASSERT_TRUE(waiter_start_asleep(&w, self->way, self->fd, POLLOUT));
 	sleeps = nr_sleeps(w.tid);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(8, efd_write(self->fd, 0));
+	}
 	EXPECT_TRUE(still_asleep(&w, sleeps));
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	ASSERT_TRUE(worker_join(&w));
@@ -546,8 +549,9 @@ TEST_F(wait, write_wakes_everyone)
 	struct worker w[8] = {};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(w); i++)
+	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(waiter_start_asleep(&w[i], self->way, self->fd, POLLIN));
+	}
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(worker_join(&w[i]));
@@ -563,8 +567,9 @@ TEST_F(wait, read_wakes_everyone)
 	size_t i;
 
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
-	for (i = 0; i < ARRAY_SIZE(w); i++)
+	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(waiter_start_asleep(&w[i], self->way, self->fd, POLLOUT));
+	}
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(worker_join(&w[i]));
@@ -584,11 +589,13 @@ TEST_F(wait, write_wakes_other_processes)
 		if (!pid[i])
 			_exit(self->way->wait(self->fd, POLLIN, -1) == POLLIN ? 0 : 1);
 	}
-	for (i = 0; i < ARRAY_SIZE(pid); i++)
+	for (i = 0; i < ARRAY_SIZE(pid); i++) {
 		ASSERT_TRUE(child_sleeps_in(pid[i], self->way->nr));
+	}
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	for (i = 0; i < ARRAY_SIZE(pid); i++)
+	for (i = 0; i < ARRAY_SIZE(pid); i++) {
 		ASSERT_EQ(0, child_end(pid[i]));
+	}
 }
 
 /* "who polls one descriptor is woken through another" */
@@ -823,8 +830,9 @@ TEST_F(crowd, write_wakes_all_kinds)
 	struct worker w[4 * NR_WAYS] = {};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(w); i++)
+	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(waiter_start_asleep(&w[i], &ways[i % NR_WAYS], self->fd, POLLIN));
+	}
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(worker_join(&w[i])) TH_LOG("waiter %zu", i);
@@ -840,8 +848,9 @@ TEST_F(crowd, read_wakes_all_kinds)
 	size_t i;
 
 	ASSERT_EQ(8, efd_write(self->fd, EFD_MAX));
-	for (i = 0; i < ARRAY_SIZE(w); i++)
+	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(waiter_start_asleep(&w[i], &ways[i % NR_WAYS], self->fd, POLLOUT));
+	}
 	ASSERT_EQ(8, efd_read(self->fd, &value));
 	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		ASSERT_TRUE(worker_join(&w[i])) TH_LOG("waiter %zu", i);
@@ -904,8 +913,9 @@ TEST_F(crowd, one_of_many_wakes)
 		ASSERT_EQ(8, efd_write(m.pfd[round].fd, 1));
 		ASSERT_TRUE(worker_join(&w));
 		EXPECT_EQ(1, w.ret);
-		for (i = 0; i < m.n; i++)
+		for (i = 0; i < m.n; i++) {
 			EXPECT_EQ(i == round ? POLLIN : 0, m.pfd[i].revents);
+		}
 		ASSERT_EQ(8, efd_read(m.pfd[round].fd, &value));
 	}
 }
@@ -1050,12 +1060,15 @@ TEST_F(crowd, hammered_count_is_conserved)
 	int i;
 
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
-	for (i = 0; i < CONSUMERS; i++)
+	for (i = 0; i < CONSUMERS; i++) {
 		ASSERT_EQ(0, pthread_create(&consumers[i], NULL, consumer, &m));
-	for (i = 0; i < PRODUCERS; i++)
+	}
+	for (i = 0; i < PRODUCERS; i++) {
 		ASSERT_EQ(0, pthread_create(&producers[i], NULL, producer, &m));
-	for (i = 0; i < PRODUCERS; i++)
+	}
+	for (i = 0; i < PRODUCERS; i++) {
 		ASSERT_EQ(0, pthread_join(producers[i], NULL));
+	}
 	ASSERT_EQ(0, m.errors);
 	EXPECT_TRUE(soon(m.taken >= m.made));
 	EXPECT_EQ(m.made, m.taken);
@@ -1063,8 +1076,9 @@ TEST_F(crowd, hammered_count_is_conserved)
 	m.stop = true;
 	/* Nobody reads this one, so it wakes both. */
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	for (i = 0; i < CONSUMERS; i++)
+	for (i = 0; i < CONSUMERS; i++) {
 		ASSERT_EQ(0, pthread_join(consumers[i], NULL));
+	}
 	EXPECT_EQ(0, m.errors);
 }
 

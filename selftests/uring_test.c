@@ -538,8 +538,9 @@ TEST_F(uring, one_write_completes_all_polls)
 	ASSERT_EQ(4, uring_submit(&self->ring));
 	ASSERT_TRUE(uring_quiet(&self->ring));
 	ASSERT_EQ(8, efd_write(self->fd, 1));
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++) {
 		EXPECT_EQ(POLLIN, uring_result(&self->ring));
+	}
 }
 
 /* A poll that is removed sees no more writes. */
@@ -677,8 +678,9 @@ TEST_F(uring, ring_signals_once_per_batch)
 	ASSERT_EQ(0, register_efd(&self->ring, IORING_REGISTER_EVENTFD, self->fd));
 	ASSERT_EQ(0, run_nops(&self->ring, 3, 0));
 	EXPECT_EQ(1, efd_drain_to(self->fd, 1));
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, run_nops(&self->ring, 1, 0));
+	}
 	EXPECT_EQ(3, efd_drain_to(self->fd, 3));
 }
 

@@ -737,8 +737,9 @@ TEST_F(transfers, signal_once_each)
 		ASSERT_EQ(1, submit(g, &cb[i]));
 	}
 	EXPECT_EQ(0, efd_drain(g->resfd));
-	for (i = 0; i < 32; i++)
+	for (i = 0; i < 32; i++) {
 		ASSERT_EQ(LEN, host_in(g, seen, LEN));
+	}
 	EXPECT_EQ(16, efd_drain_to(g->resfd, 16));
 	EXPECT_EQ(16, efd_drain_to(g->efd, 16));
 	EXPECT_EQ(32, completions(g, 32, 32, ev, WAIT_MS));
@@ -840,8 +841,9 @@ TEST_F(transfers, that_are_pending_signal_when_unplugged)
 	EXPECT_EQ(0, efd_drain(g->resfd));
 	n = gadget_disconnect(g);
 	EXPECT_GE(n, 2);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++) {
 		EXPECT_EQ(-ESHUTDOWN, completion(g));
+	}
 	EXPECT_EQ(4, efd_drain_to(g->resfd, 4));
 	EXPECT_EQ(n, efd_drain_to(g->efd, n));
 }

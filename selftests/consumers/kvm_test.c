@@ -607,8 +607,9 @@ TEST_F(ioeventfd, of_length_zero_takes_stores_of_any)
 	unsigned int len;
 
 	ASSERT_EQ(0, ASSIGN(.fd = self->fd, .len = 0));
-	for (len = 1; len <= 4; len *= 2)
+	for (len = 1; len <= 4; len *= 2) {
 		EXPECT_EQ(0, kick(&self->vm, KICK(.len = len)));
+	}
 	EXPECT_EQ(3, efd_count(self->fd));
 	ASSERT_EQ(0, DEASSIGN(.fd = self->fd, .len = 0));
 	EXPECT_EQ(1, kick(&self->vm, KICK()));
@@ -1406,8 +1407,9 @@ TEST_F(resamplefd, refuses_wrong_descriptors)
 	EXPECT_STREQ("", refuses_wrong_fds(-1, irqfd_resample(&self->vm, self->fd, fd)));
 	EXPECT_STREQ("", refuses_wrong_fds(-1, irqfd_resample(&self->vm, fd, self->resample)));
 	ASSERT_EQ(0, irqfd_resample(&self->vm, self->fd, self->resample));
-	for (i = 0; i < 20; i++)
+	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(-EBUSY, irqfd_resample(&self->vm, self->fd, self->resample));
+	}
 	EXPECT_EQ(before, nr_descriptors());
 	/* none of those that failed is told */
 	ASSERT_TRUE(vm_start(&self->vm));

@@ -519,8 +519,9 @@ TEST_F(control, pressure_signals_all_levels_up_to_its_own)
 		ASSERT_EQ(0, cg_register(cg->dir, fd[i], PRESSURE, level[i]));
 	}
 	sleep_ms(QUIET_MS);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(0, efd_drain(fd[i]));
+	}
 	ASSERT_TRUE(press(cg->dir));
 	for (i = 0; i < 3; i++) {
 		EXPECT_TRUE(eventually(efd_drain(fd[i]) > 0)) TH_LOG("no signal for %s", level[i]);

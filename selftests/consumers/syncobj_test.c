@@ -203,8 +203,9 @@ TEST_F(syncobj, refuses_unknown_objects_and_flags)
 	unsigned int i;
 
 	ASSERT_TRUE(leaks_begin(&leaks));
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		EXPECT_EQ(-EINVAL, obj_eventfd(self->drm, self->obj, 0, bad[i], self->fd));
+	}
 	EXPECT_EQ(-EINVAL, RET(ioctl(self->drm, DRM_IOCTL_SYNCOBJ_EVENTFD, &pad)));
 	/* the object is looked up before the descriptor */
 	EXPECT_EQ(-ENOENT, obj_eventfd(self->drm, 0, 0, 0, -1));
@@ -291,11 +292,13 @@ TEST_F(syncobj, signals_each_point_of_a_timeline)
 		ASSERT_EQ(0, obj_eventfd(self->drm, self->obj, i, i & 1 ? AVAILABLE : 0, fds[i]));
 	}
 	ASSERT_EQ(0, obj_signal_point(self->drm, self->obj, 3));
-	for (i = 1; i < 6; i++)
+	for (i = 1; i < 6; i++) {
 		EXPECT_EQ(i <= 3, efd_count(fds[i]));
+	}
 	ASSERT_EQ(0, obj_signal_point(self->drm, self->obj, 4));
-	for (i = 1; i < 6; i++)
+	for (i = 1; i < 6; i++) {
 		EXPECT_EQ(i <= 4, efd_count(fds[i]));
+	}
 	/* a point in the past */
 	ASSERT_EQ(0, obj_eventfd(self->drm, self->obj, 2, 0, self->fd));
 	EXPECT_EQ(1, efd_count(self->fd));
@@ -354,8 +357,9 @@ TEST_F(syncobj, signals_one_eventfd_once_per_request)
 	int i;
 
 	ASSERT_EQ(0, obj_fence(self->drm, self->obj, self->timeline, 1));
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < MANY; i++) {
 		ASSERT_EQ(0, obj_eventfd(self->drm, self->obj, 0, 0, self->fd));
+	}
 	EXPECT_EQ(0, efd_count(self->fd));
 	ASSERT_EQ(0, advance(self->timeline, 1));
 	EXPECT_EQ(MANY, efd_count(self->fd));
@@ -411,8 +415,9 @@ TEST_F(syncobj, wakes_many_blocked_readers_in_one_go)
 			ASSERT_TRUE(eventually(nr_ended(w, 8) > before));
 		}
 	}
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
 		ASSERT_TRUE(worker_join(&w[i]));
+	}
 	EXPECT_EQ(0, efd_count(self->fd));
 }
 
@@ -590,8 +595,9 @@ TEST_F(syncobj, keeps_the_context_of_a_closed_eventfd)
 		close(fds[i]);
 	}
 	for (i = 0; i < MANY; i++)
-		for (j = 0; j < i; j++)
+		for (j = 0; j < i; j++) {
 			ASSERT_NE(ids[i], ids[j]);
+		}
 	ASSERT_EQ(0, advance(self->timeline, 1));
 }
 

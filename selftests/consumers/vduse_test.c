@@ -214,8 +214,9 @@ TEST_F(vduse, a_burst_of_kicks_is_never_lost)
 
 	for (n = 0; n < 20; n++) {
 		before = efd_count(soft->kickfd[0]);
-		for (i = 0; i < 50; i++)
+		for (i = 0; i < 50; i++) {
 			ASSERT_EQ(efd_write(soft->kick[0], 1), 8);
+		}
 		ASSERT_TRUE(eventually(efd_count(soft->kickfd[0]) > before));
 	}
 	EXPECT_EQ(efd_count(soft->kick[0]), 1000);

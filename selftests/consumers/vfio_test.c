@@ -615,8 +615,9 @@ TEST_F(interrupt, does_not_mind_a_closed_eventfd)
 
 	ASSERT_EQ(0, ATTACH(fd));
 	close(fd);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(0, FIRE());
+	}
 	EXPECT_EQ(0, watched(ep, 0));
 	ASSERT_EQ(0, ATTACH(self->fd));
 	ASSERT_EQ(0, FIRE());
@@ -799,8 +800,9 @@ TEST_F(mtty, knows_what_it_cannot_do)
 	EXPECT_EQ(-ENOTTY, irq_eventfd(&self->dev, ERR, TRIGGER, self->fd));
 	EXPECT_EQ(-ENOTTY, irq_eventfd(&self->dev, REQ, TRIGGER, self->fd));
 	/* whatever the descriptor is: it is not looked at */
-	for (i = 0; i < NR_WRONG; i++)
+	for (i = 0; i < NR_WRONG; i++) {
 		EXPECT_EQ(-ENOTTY, irq_eventfd(&self->dev, INTX, UNMASK, wrong.of[i].fd));
+	}
 	ASSERT_EQ(0, irq_none(&self->dev, INTX, TRIGGER));
 	EXPECT_EQ(1, efd_count(self->fd));
 	EXPECT_STREQ("", wrong_close(&wrong));
@@ -865,8 +867,9 @@ TEST_F(edu, msi_burst_is_counted)
 	ASSERT_EQ(0, irq_eventfd(&self->dev, MSI, TRIGGER, self->fd));
 	before = edu_interrupts(&self->dev);
 	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
-	for (i = 0; i < BURST; i++)
+	for (i = 0; i < BURST; i++) {
 		ASSERT_TRUE(edu_write(&self->dev, EDU_RAISE, 1));
+	}
 	ASSERT_TRUE(worker_join(&w));
 	sum = w.value;
 	EXPECT_TRUE(eventually(edu_interrupts(&self->dev) - before ==
@@ -897,8 +900,9 @@ TEST_F(edu, msi_burst_is_read_whole)
 	ASSERT_EQ(0, irq_eventfd(&self->dev, MSI, TRIGGER, self->fd));
 	before = edu_interrupts(&self->dev);
 	ASSERT_TRUE(worker_start_asleep(&w, read_to_the_last, SYS_read));
-	for (i = 0; i < BURST; i++)
+	for (i = 0; i < BURST; i++) {
 		ASSERT_TRUE(edu_write(&self->dev, EDU_RAISE, 1));
+	}
 	EXPECT_TRUE(eventually(sum && edu_interrupts(&self->dev) - before == (long)sum));
 	EXPECT_LE(sum, (unsigned int)BURST);
 	/* the reader of a semaphore reads until the test ends */
@@ -1182,15 +1186,17 @@ TEST_F(edu, ioeventfds_share_an_eventfd)
 {
 	int i;
 
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(0, IOEVENTFD(EDU_RAISE, 1u << i, self->in));
+	}
 	ASSERT_EQ(0, irq_eventfd(&self->dev, MSI, TRIGGER, self->fd));
 	ASSERT_EQ(8, efd_write(self->in, 20));
 	EXPECT_EQ(variant->flags & EFD_SEMAPHORE ? 12 : 0, efd_count(self->in));
 	EXPECT_EQ(0xffu, edu_read(&self->dev, EDU_STATUS));
 	EXPECT_TRUE(eventually(efd_count(self->fd) > 0));
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(0, IOEVENTFD(EDU_RAISE, 1u << i, NONE));
+	}
 	EXPECT_EQ(variant->flags & EFD_SEMAPHORE ? 4 : 0, efd_count(self->in));
 }
 
@@ -1220,8 +1226,9 @@ TEST_F(edu, ioeventfd_refuses_what_is_no_eventfd)
 	ASSERT_EQ(0, IOEVENTFD(EDU_LIVENESS, 3, self->in));
 	EXPECT_STREQ("", refuses_wrong_fds(0, IOEVENTFD(EDU_LIVENESS, 4, fd)));
 	ASSERT_TRUE(wrong_open(&wrong));
-	for (i = 0; i < NR_WRONG; i++)
+	for (i = 0; i < NR_WRONG; i++) {
 		EXPECT_EQ(-EEXIST, IOEVENTFD(EDU_LIVENESS, 3, wrong.of[i].fd));
+	}
 	EXPECT_STREQ("", wrong_close(&wrong));
 	ASSERT_EQ(8, efd_write(self->in, 1));
 	EXPECT_EQ(~3u, edu_read(&self->dev, EDU_LIVENESS));
