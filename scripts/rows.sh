@@ -4,6 +4,7 @@
 # of them, arches and bases. What has passed for the very same files is not repeated, so an
 # interrupted run goes on where it was; AGAIN=1 repeats all.
 
+# rows_begin VERB: whose table it is; sets $work, where it and what it is made of are
 rows_begin()
 {
 	unset TEST UPTO
