@@ -194,7 +194,7 @@ bool work;				/* the work item is queued */
 mtype = { NOTHING, IN, OUT };
 mtype event = NOTHING;			/* what pollers are to be told next */
 byte passed;				/* writers that the pass has left behind */
-bool more;				/* what eventfd_serve_reader() returns */
+bool more;				/* there may be something for another reader */
 bool over;				/* an exclusive callback has ended the walk */
 byte adds, takes, told_in, told_out;	/* for the rule that each change is told once */
 #ifdef SHORTEST
@@ -558,7 +558,10 @@ inline serve_next_writer()
 #define is_loser(who)	(kind[who] == LOSER)
 #endif
 
-/* Wakes or serves one more reader if there is something for it; more: perhaps not the last. */
+/*
+ * Serves the first reader if it has lost, or wakes it, if there is something for it; more: perhaps it was
+ * not the last. Those to be woken are all woken in one go in the code, which nobody can see.
+ */
 inline serve_reader()
 {
 	more = false;
@@ -785,14 +788,6 @@ end_asleep:		schedule(me);
 				:: d_step { !served(me) && (state[me] == SERVED || !looks(me)) ->
 					woken = woken - comes_back(me);
 					if
-					:: state[me] == WOKEN && !readable ->
-						printf("reader %d: was woken but comes too late\n", me);
-						rule("bypass: a woken reader loses at most once", kind[me] != LOSER);
-						kind[me] = LOSER;
-						enqueue(me)
-					:: else
-					fi;
-					if
 					:: pending[me] ->
 						printf("reader %d: leaves, interrupted\n", me);
 						if
@@ -800,6 +795,12 @@ end_asleep:		schedule(me);
 						:: else
 						fi;
 						finish(me)
+					:: !pending[me] && state[me] == WOKEN && !readable ->
+						printf("reader %d: was woken but comes too late\n", me);
+						rule("bypass: a woken reader loses at most once", kind[me] != LOSER);
+						kind[me] = LOSER;
+						enqueue(me);
+						about_to_sleep(me)
 					:: else -> about_to_sleep(me)
 					fi }
 				fi;
