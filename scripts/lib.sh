@@ -45,7 +45,7 @@ settle() { mv -f "$1.tmp" "$1"; }
 digest() { sha256sum | cut -c1-16; }
 
 # The pin has one home; a script that is run by hand reads it there.
-pin() { sed -n "s/^$1 *:= *//p" "$TOP/kernel.mk"; }
+pin() { sed -n "s/^$1 *[?:]*= *//p" "$TOP/kernel.mk"; }
 
 : "${BASE:=$(pin BASE)}" "${BASE_TARBALL:=}"
 : "${ARCH:=x86_64}" "${CONFIG:=base}" "${SERIES:=all}" "${UPTO:=}" "${KDIR:=}"
