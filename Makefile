@@ -2,9 +2,9 @@
 # Thin verbs: the work is in scripts/. `make` alone explains them.
 include kernel.mk
 
+# What it is told by a word or the environment, make exports by itself; this list is for scripts/readme.
 KNOBS := KDIR BASE_TARBALL BASE_SOURCES O ARCH ACCEL CASE CONFIG SERIES UPTO PATCH TEST TIMEOUT CPUS MEM JOBS V \
 	 DURATION SEEDS START TWICE SHOW KEEP MOST MUTANT AGAIN QUICK GUESTS SEED LIMIT ARCHES BASES
-$(foreach k,$(KNOBS),$(if $($(k)),$(eval export $(k))))
 export BASE
 
 .NOTPARALLEL:
