@@ -38,6 +38,16 @@ die()
 	exit "$status"
 }
 
+# flag NAME: whether the knob of that name is 1. 0 or nothing is no, anything else an error.
+flag()
+{
+	case ${!1:-0} in
+	0) return 1 ;;
+	1) ;;
+	*) die 2 "$1=${!1} is neither 0 nor 1" ;;
+	esac
+}
+
 # Every long-lived file is written beside its place and moved there, so that an
 # interruption leaves the old one or the new one, never half of one.
 settle() { mv -f "$1.tmp" "$1"; }

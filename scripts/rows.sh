@@ -4,14 +4,12 @@
 # of them, arches and bases. What has passed for the very same files is not repeated, so an
 # interrupted run goes on where it was; AGAIN=1 repeats all.
 
-# rows_begin VERB: whose table it is; sets $work, where it and what it is made of are
+# rows_begin VERB: whose table it is; sets $work, where it and what it is made of are, and $again
 rows_begin()
 {
 	unset TEST UPTO
-	case ${AGAIN:=0} in
-	0|1) ;;
-	*) die 2 "AGAIN=$AGAIN is neither 0 nor 1" ;;
-	esac
+	again=''
+	! flag AGAIN || again=1
 	work=$O/$1
 	mkdir -p "$work"
 	: > "$work/rows"
@@ -58,7 +56,7 @@ row()
 	local row=$work/$1 knobs=(ARCH="$2" BASE="$3" SERIES="$4") title=$5 run start built status=0 now
 	echo "$1" >> "$work/rows"
 	now=$(made_of "$2" "$3" "$4")
-	if [ "$AGAIN" = 0 ] && [ -e "$row.row" ] && [ "$(cat "$row.passed" 2> /dev/null)" = "$now" ]; then
+	if [ -z "$again" ] && [ -e "$row.row" ] && [ "$(cat "$row.passed" 2> /dev/null)" = "$now" ]; then
 		say "${work##*/}" "$6: has passed for these files"
 		return
 	fi
