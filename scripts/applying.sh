@@ -10,15 +10,21 @@ is_kernel_tree()
 			"KDIR= wants the top directory, the one with Kbuild, fs/ and Makefile"
 }
 # push_series DIR [LAST]: quilt push at fuzz 0, up to patch LAST; on failure says
-# which patch does not fit which file, in $refusal, and returns 1.
-refusal=''
+# which patch does not fit which file, in $refusal, and returns 1. What quilt said is in $quilt_log,
+# beside DIR if that is ours.
+refusal='' quilt_log=''
 push_series()
 {
-	local log=$1.quilt.log patch file
-	! quilt_in "$1" push --fuzz=0 "${2:--a}" > "$log" 2>&1 || return 0
-	patch=$(sed -n 's/^Applying patch //p' "$log" | tail -1)
-	file=$(sed -n 's/.*FAILED -- .*file \(.*\)$/\1/p; s/^can.t find file to patch.*/a file that is not there/p' "$log" | head -1)
+	local patch file
+	case $1 in
+	"$O"/*) quilt_log=$1.quilt.log ;;
+	*) mkdir -p "$O" && quilt_log=$O/apply.quilt.log ;;
+	esac
+	! quilt_in "$1" push --fuzz=0 "${2:--a}" > "$quilt_log" 2>&1 || return 0
+	patch=$(sed -n 's/^Applying patch //p' "$quilt_log" | tail -1)
+	file=$(sed -n 's/.*FAILED -- .*file \(.*\)$/\1/p; s/^can.t find file to patch.*/a file that is not there/p' "$quilt_log" | head -1)
 	refusal="${patch##*/} does not fit ${file:-this tree}"
+	[ -n "$patch" ] || refusal="quilt stops with '$(tail -1 "$quilt_log")' in the tree"
 	return 1
 }
 
@@ -57,7 +63,7 @@ choose_series()
 		: "${nearest:=$file}"
 		copy_touched "$BASE_DIR" "$scratch"
 		if push_series "$scratch"; then
-			rm -rf "$scratch" "$scratch.quilt.log"
+			rm -rf "$scratch" "$quilt_log"
 			echo "$file" > "$CHOSEN"
 			say series "no series is made for Linux $LINUX; ${file#"$TOP"/}, for Linux $(made_for "$file"), fits: nobody has tested that"
 			return
@@ -70,5 +76,5 @@ choose_series()
 	done | sort -n)
 	SERIES_FILE=$nearest
 	die 2 "no series fits Linux $LINUX in $BASE_DIR" \
-		"the nearest is ${nearest#"$TOP"/}, for Linux $(made_for "$nearest"), but $first; nothing was changed; details: $scratch.quilt.log"
+		"the nearest is ${nearest#"$TOP"/}, for Linux $(made_for "$nearest"), but $first; nothing was changed; details: $quilt_log"
 }
