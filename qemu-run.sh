@@ -4,6 +4,7 @@
 # it is because it knows nothing of trees and knobs, and sources nothing that does.
 set -euo pipefail
 export LC_ALL=C
+unset CDPATH
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 usage()

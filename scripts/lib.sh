@@ -15,6 +15,8 @@ set -euo pipefail
 export LC_ALL=C
 # what our make was told is not meant for the kernel's
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+# with it, cd may go elsewhere, and says where it went
+unset CDPATH
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -62,6 +64,14 @@ pin() { sed -n "s/^$1 *[?:]*= *//p" "$TOP/kernel.mk"; }
 : "${JOBS:=$(nproc)}" "${V:=0}" "${O:=$TOP/build}"
 
 O=$(realpath -m "$O")
+# plain_path NAME [WORDS]: dies if that variable is a path that make, kbuild or sed take for something else
+plain_path()
+{
+	[[ ${!1} != *[[:space:]:,\;\#\$\&\|\*\?\[\\\'\"]* ]] || die 2 "there is white space, or a : or the like, in the path ${2:-$1=}${!1}" \
+		"make and the kernel's build cannot do with that; give it another one"
+}
+plain_path TOP 'of this checkout, '
+plain_path O
 
 : "${PATCHES:=$TOP/patches}"
 # the names of the patches, in order
@@ -88,6 +98,7 @@ esac
 if [ -n "$KDIR" ]; then
 	[ -d "$KDIR" ] || die 2 "KDIR=$KDIR is not a directory"
 	KDIR=$(cd "$KDIR" && pwd)
+	plain_path KDIR
 	BASE_DIR=$KDIR
 	BASE_ID=$(basename "$KDIR")-$(printf %s "$KDIR" | digest | cut -c1-6)
 	LINUX=$(version "$KDIR") || :
