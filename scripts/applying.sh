@@ -9,6 +9,13 @@ is_kernel_tree()
 		die 2 "$1 is not a Linux kernel source tree" \
 			"KDIR= wants the top directory, the one with Kbuild, fs/ and Makefile"
 }
+# quilt with our patches in directory $1
+quilt_in()
+{
+	local dir=$1
+	shift
+	(cd "$dir" && QUILT_PATCHES=$PATCHES QUILT_SERIES=${SERIES_FILE##*/} QUILT_PC=.pc quilt --quiltrc "$TOP/quiltrc" "$@")
+}
 # push_series DIR [LAST]: quilt push at fuzz 0, up to patch LAST; on failure says
 # which patch does not fit which file, in $refusal, and returns 1. What quilt said is in $quilt_log,
 # beside DIR if that is ours.
@@ -18,7 +25,7 @@ push_series()
 	local patch file
 	case $1 in
 	"$O"/*) quilt_log=$1.quilt.log ;;
-	*) mkdir -p "$O" && quilt_log=$O/apply.quilt.log ;;
+	*) quilt_log=$O/apply.quilt.log ;;
 	esac
 	! quilt_in "$1" push --fuzz=0 "${2:--a}" > "$quilt_log" 2>&1 || return 0
 	patch=$(sed -n 's/^Applying patch //p' "$quilt_log" | tail -1)
@@ -42,6 +49,7 @@ has_series()
 # copy_touched FROM TO: nothing but the files of the series
 copy_touched()
 {
+	claim
 	rm -rf "$2" && mkdir -p "$2"
 	touched | while read -r f; do
 		[ ! -e "$1/$f" ] || (cd "$1" && cp -L --parents "$f" "$2")

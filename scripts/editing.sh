@@ -24,6 +24,7 @@ begin()
 	is_kernel_tree "$BASE_DIR"
 	use "$home"
 	rm -rf "$edit"
+	claim
 	mkdir -p "$tree" "$edit"/{patches,began}
 	cp "$home"/*.patch "$home/series" "$edit/began"
 	cp "$home"/*.patch "$home/series" "$edit/patches"

@@ -72,6 +72,9 @@ plain_path()
 }
 plain_path TOP 'of this checkout, '
 plain_path O
+# claim: makes O; one that was not there, or was empty, is ours, and scripts/clean may delete there
+OURS=.eventfd
+claim() { mkdir -p "$O" && { [ -n "$(ls -A "$O")" ] || : > "$O/$OURS"; }; }
 
 : "${PATCHES:=$TOP/patches}"
 # the names of the patches, in order
@@ -80,13 +83,6 @@ series() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]].*//' "$SERI
 touched() { series | sed "s,^,$PATCHES/," | xargs -r sed -n 's,^[-+][-+][-+] [ab]/\([^ \t]*\).*,\1,p' | sort -u; }
 # what is in them, in tree $1
 sums() { (cd "$1" && touched | while read -r f; do [ ! -e "$f" ] || sha256sum "$f"; done); }
-# quilt with our patches in directory $1
-quilt_in()
-{
-	local dir=$1
-	shift
-	(cd "$dir" && QUILT_PATCHES=$PATCHES QUILT_SERIES=${SERIES_FILE##*/} QUILT_PC=.pc quilt --quiltrc "$TOP/quiltrc" "$@")
-}
 
 version() { sed -n 's/^VERSION = //p;s/^PATCHLEVEL = /./p;s/^SUBLEVEL = /./p' "$1/Makefile" 2> /dev/null | tr -d '\n'; }
 
@@ -190,32 +186,14 @@ noted() { { echo "$TOP/kernel-config/$ARCH.config"; fragments; } | xargs -r sed 
 
 # told NAME: what that is for other knobs: SERIES=none told RUN
 told() { bash -c '. "$0"; echo "${!1}"' "$TOP/scripts/lib.sh" "$1"; }
+# no_guest_in DIR: dies if scripts/boot has one there, as what it leaves must not be deleted
+no_guest_in()
+{
+	[ ! -e "$1.lock" ] || flock -n "$1.lock" true || die 2 "a guest is at work in $1" "wait for it, or give this one a place of its own with O="
+}
 # both COMMAND...: COMMAND stock, then COMMAND series, each with SERIES as that side wants it
 both()
 {
 	SERIES=none "$@" stock
 	SERIES=all "$@" series
-}
-
-# kmake ARGS...: make in the current tree, out of tree.
-kmake() { kmake_by -C "$TREE" O="$OBJ" "$@"; }
-# kmake_here ARGS...: the same without the kernel's preparations, which must have been made
-kmake_here()
-{
-	(
-		export sub_make_done=1 abs_srctree="$TREE" abs_objtree="$OBJ" KBUILD_VERBOSE=0 quiet=quiet_ Q=@
-		kmake_by -C "$OBJ" -f "$TREE/Makefile" "$@"
-	)
-}
-kmake_by()
-{
-	local cc=() extra
-	read -ra extra <<< "$(noted make)"
-	if command -v ccache >/dev/null; then
-		# To be told by the compiler what it has read costs nothing; to
-		# preprocess first, as ccache would, half as much again.
-		export CCACHE_BASEDIR=$O CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
-		cc=(CC="$TOP/scripts/cc" HOSTCC="ccache gcc")
-	fi
-	make "$@" ARCH="$karch" --no-print-directory -j"$JOBS" "${cc[@]}" "${extra[@]}"
 }

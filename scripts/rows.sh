@@ -11,6 +11,7 @@ rows_begin()
 	again=''
 	! flag AGAIN || again=1
 	work=$O/$1
+	claim
 	mkdir -p "$work"
 	: > "$work/rows"
 }
@@ -61,6 +62,7 @@ row()
 		return
 	fi
 	run=$(ARCH=$2 BASE=$3 SERIES=$4 told RUN)
+	no_guest_in "$run"
 	rm -f "$row.passed" "$row.row" "$run/summary.json" "$run/cmdline"
 	say "${work##*/}" "$6"
 	start=$SECONDS
