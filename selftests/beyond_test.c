@@ -9,9 +9,6 @@
 #include <linux/aio_abi.h>
 #include <sys/epoll.h>
 
-/* A test that hangs is ended after this many seconds. */
-#define STUCK_S		20
-
 #define SETUP()								\
 	do {								\
 		SHORT_WAIT();						\

@@ -6,9 +6,6 @@
 
 #define NR_WORKERS	6
 
-/* A test that hangs is ended after this many seconds. */
-#define STUCK_S		20
-
 /* True if @w still sleeps in system call @nr, or does so again after a wake that was not for it. */
 static bool sleeps_on(struct worker *w, long nr)
 {
@@ -1192,7 +1189,7 @@ static void hammer_reader(struct worker *w)
 /* Waits for @n workers, and meanwhile sends them signals if asked to. */
 static bool hammer_join(struct worker *w, int n, struct worker *others, int nr_others, bool signals)
 {
-	uint64_t end = now_ms() + 8000;
+	uint64_t end = now_ms() + WAIT_MS;
 	int i, busy;
 
 	do {

@@ -57,6 +57,31 @@ static inline unsigned int wait_ms(void)
 
 #define WAIT_MS		wait_ms()
 
+/* A test that hangs is ended after this many seconds: when two waits could have been in vain. */
+static inline unsigned int stuck_s(void)
+{
+	unsigned int s = 4 + 2 * WAIT_MS / 1000;
+
+	return s < 20 ? 20 : s;
+}
+
+#define STUCK_S		stuck_s()
+
+#ifdef TEST_HARNESS_MAIN
+/* The harness has a limit of its own: not before that. */
+static void __attribute__((constructor(KSELFTEST_PRIO_XFAIL + 1))) harness_timeouts(void)
+{
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+	int least = STUCK_S + 10;
+
+	for (f = __fixture_list; f; f = f->next)
+		for (t = f->tests; t; t = t->next)
+			if (t->timeout < least)
+				t->timeout = least;
+}
+#endif
+
 /* For a test that some kernels fail, and that has nothing slow in it. */
 #define SHORT_WAIT()	setenv("EFD_WAIT_MS", "2000", 0)
 
@@ -489,7 +514,7 @@ static inline pid_t child_start(void)
 
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		alarm(20);
+		alarm(STUCK_S);
 	}
 	return pid;
 }

@@ -660,7 +660,7 @@ TEST_F(wait, close_of_last_number)
 	while (!worker_start_asleep(&w, worker_wait_bounded, self->way->nr)) {
 		ASSERT_TRUE(worker_join(&w));
 		bounded.ms *= 3;
-		ASSERT_LE(bounded.ms, 10000);
+		ASSERT_LT(bounded.ms, (int)WAIT_MS);
 		start = now_ms();
 	}
 	ASSERT_EQ(0, close(w.fd));

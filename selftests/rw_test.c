@@ -2,9 +2,6 @@
 /* Reading and writing as far as nothing sleeps: lengths, values, limits, bad buffers, vectors. */
 #include "eventfd.h"
 
-/* Each test is a few calls that must not sleep; one that does is ended after this many seconds. */
-#define STUCK_S		10
-
 /* What a read of a counter that holds @count returns. */
 static uint64_t taken(int flags, uint64_t count)
 {

@@ -9,9 +9,6 @@
 /* What gcc says of the harness's own use of setjmp() depends on what it inlines. */
 #pragma GCC diagnostic ignored "-Wclobbered"
 
-/* A test that hangs is ended after this many seconds. */
-#define STUCK_S		25
-
 /* How this program is started again by exec_with(): what it is to do, a descriptor, a value. */
 #define AFTER_EXEC	"--after-exec"
 

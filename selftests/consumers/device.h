@@ -230,7 +230,7 @@ static inline void worker_poll(struct worker *w)
 {
 	struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
 
-	w->ret = RET(poll(&pfd, 1, 20000));
+	w->ret = RET(poll(&pfd, 1, 2 * WAIT_MS));
 	w->value = pfd.revents;
 }
 
