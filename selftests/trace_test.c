@@ -367,11 +367,12 @@ TEST_F(trace, off_means_off)
 	EXPECT_STREQ("create read", story(self));
 }
 
-/* What /samples/efd_trace, asked for a second, says of what is done meanwhile. */
+/* What /samples/efd_trace says of what is done until it is told that this is all. */
 FIXTURE(recipe)
 {
 	char text[4096];
 	FILE *f;
+	pid_t pid;
 	int fd;
 };
 
@@ -393,21 +394,38 @@ FIXTURE_TEARDOWN(recipe)
 }
 
 /* Starts it, and sees it listen. */
-static bool ask(FIXTURE_DATA(recipe) *self, const char *question)
+static bool ask(FIXTURE_DATA(recipe) *self, const char *question, unsigned int seconds)
 {
 	char command[128], line[128];
+	int ends[2];
 
-	snprintf(command, sizeof(command), "/samples/efd_trace %s 1 2>&1", question);
-	self->f = popen(command, "r");
+	if (pipe2(ends, O_CLOEXEC))
+		return false;
+	snprintf(command, sizeof(command), "exec /samples/efd_trace %s %u", question, seconds);
+	self->pid = child_start();
+	if (!self->pid) {
+		/* a shell cannot trap what was ignored when it began, as in the background */
+		signal(SIGINT, SIG_DFL);
+		dup2(ends[1], 1);
+		dup2(ends[1], 2);
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	self->f = fdopen(ends[0], "r");
 	return self->f && fgets(line, sizeof(line), self->f) && strstr(line, "listening");
 }
 
-static bool answered(FIXTURE_DATA(recipe) *self)
+/* Ends it by @sig; or 0, and it ends when its time is up. */
+static bool answered(FIXTURE_DATA(recipe) *self, int sig)
 {
-	size_t n = fread(self->text, 1, sizeof(self->text) - 1, self->f);
+	size_t n;
 
+	kill(self->pid, sig);
+	n = fread(self->text, 1, sizeof(self->text) - 1, self->f);
 	self->text[n] = 0;
-	return !pclose(self->f);
+	fclose(self->f);
+	return !child_end(self->pid);
 }
 
 /* Whether a line of the answer has these words, with any space between them. */
@@ -437,19 +455,19 @@ TEST_F(recipe, who)
 	prctl(PR_GET_NAME, name);
 	snprintf(words, sizeof(words), "who %lld", efd_id(self->fd));
 	ASSERT_LE(0, efd_id(other));
-	ASSERT_TRUE(ask(self, words));
+	ASSERT_TRUE(ask(self, words, STUCK_S));
 	ASSERT_EQ(8, efd_write(self->fd, 3));
 	ASSERT_EQ(8, efd_write(self->fd, 4));
-	ASSERT_EQ(8, efd_write(other, 100));
+	ASSERT_EQ(8, efd_write(other, 123456789));
 	err = load("efd_poke", "pid=%d efd=%d count=9", getpid(), self->fd);
 	EXPECT_EQ(0, err);
 	EXPECT_EQ(0, unload("efd_poke"));
-	ASSERT_TRUE(answered(self));
+	ASSERT_TRUE(answered(self, SIGINT));
 	snprintf(words, sizeof(words), "2 7 write %s-%d", name, getpid());
 	EXPECT_TRUE(says(self, words));
 	snprintf(words, sizeof(words), "1 9 signal %s-%d", name, getpid());
 	EXPECT_TRUE(says(self, words));
-	EXPECT_TRUE(!strstr(self->text, "100"));
+	EXPECT_TRUE(!strstr(self->text, "123456789"));
 	close(other);
 }
 
@@ -459,13 +477,16 @@ TEST_F(recipe, sleeps)
 	struct worker w = { .fd = self->fd };
 	int i;
 
-	ASSERT_TRUE(ask(self, "sleeps"));
+	ASSERT_TRUE(ask(self, "sleeps", 0));
+	ASSERT_TRUE(answered(self, 0));
+	EXPECT_STREQ("", self->text);
+	ASSERT_TRUE(ask(self, "sleeps", STUCK_S));
 	for (i = 0; i < 3; i++) {
 		ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
 		ASSERT_EQ(8, efd_write(self->fd, 1));
 		ASSERT_TRUE(worker_join(&w));
 	}
-	ASSERT_TRUE(answered(self));
+	ASSERT_TRUE(answered(self, SIGTERM));
 	EXPECT_TRUE(says(self, "reader: 3 sleeps"));
 }
 
@@ -475,16 +496,19 @@ TEST_F(recipe, vain)
 	struct worker w = { .fd = self->fd };
 	char words[128], name[32] = "";
 	uint64_t value;
+	long sleeps;
 
 	prctl(PR_GET_NAME, name);
 	ASSERT_TRUE(use_one_cpu());
-	ASSERT_TRUE(ask(self, "vain"));
+	ASSERT_TRUE(ask(self, "vain", STUCK_S));
 	if (!keep_others_waiting())
 		SKIP(return, "cannot be real-time");
 	ASSERT_TRUE(worker_start_asleep(&w, worker_read, SYS_read));
+	sleeps = nr_sleeps(w.tid);
 	ASSERT_EQ(8, efd_write(self->fd, 1));
 	ASSERT_EQ(8, efd_read(self->fd, &value));
-	ASSERT_TRUE(answered(self));
+	ASSERT_TRUE(eventually(nr_sleeps(w.tid) > sleeps));
+	ASSERT_TRUE(answered(self, SIGINT));
 	snprintf(words, sizeof(words), "1 %s-%d %s-%d", LOSES_A_STRING ? "" : name, w.tid, name,
 		 getpid());
 	EXPECT_TRUE(says(self, words));
