@@ -156,12 +156,29 @@ TEST(descriptor_limit)
 	EXPECT_EQ(-EMFILE, efd_create(0, 0));
 }
 
+/* A guest that was booted for the tests alone: its command line says where the results go. */
+static bool guest_of_our_own(void)
+{
+	char line[4096] = "";
+	FILE *f = fopen("/proc/cmdline", "r");
+
+	if (f) {
+		if (!fgets(line, sizeof(line), f))
+			line[0] = 0;
+		fclose(f);
+	}
+	return strstr(line, "eventfd.tests=");
+}
+
 /* "ENFILE": the system-wide limit, which root may exceed. */
 TEST(system_limit)
 {
 	char old[32] = "";
 	int knob, fd;
 
+	/* whoever is killed in here leaves a machine on which nobody can open a file */
+	if (!guest_of_our_own())
+		SKIP(return, "no file for the whole machine: only in a guest that runs nothing else");
 	knob = open("/proc/sys/fs/file-max", O_RDWR);
 	if (knob < 0 || geteuid())
 		SKIP(return, "needs root and /proc/sys");
