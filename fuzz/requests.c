@@ -187,7 +187,7 @@ void aio_expect(struct counter *c, unsigned int events)
 static void reap_aio(void)
 {
 	struct io_event ev[IOCBS];
-	struct timespec ts = { 0, 500000000 };
+	struct timespec ts = { SETTLE_MS / 1000, SETTLE_MS % 1000 * 1000000 };
 	unsigned int i, nr;
 	int expected = 0, reports = 0, got, k;
 
@@ -196,7 +196,7 @@ static void reap_aio(void)
 	for (i = 0; i < nr_iocbs; i++)
 		expected += pending[i].counter && pending[i].expected;
 	if (!expected)
-		ts.tv_nsec = 0;
+		ts = (struct timespec){};
 	got = RET(syscall(SYS_io_getevents, aio, (long)expected, (long)IOCBS, ev, &ts));
 	if (got < 0)
 		say("  io_getevents = %s\n", result(got));
