@@ -18,6 +18,7 @@
 
 #include "eventfd.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 
 struct sum {
@@ -401,21 +402,40 @@ static inline bool stress_settled(struct stress *s)
 	return true;
 }
 
-/* All that have not ended are asleep, and have not woken up since @sleeps. */
+/*
+ * All that have not ended are asleep, and have not woken up since @sleeps, which is then set
+ * anew. That includes the threads that io_uring has for us: one of them that was woken may wait
+ * for a processor while all tasks sleep.
+ */
 static inline bool stress_still(struct stress *s, long *sleeps)
 {
+	DIR *threads = opendir("/proc/self/task");
 	struct task_status status;
+	struct dirent *entry;
 	bool still = true;
+	long sum = 0;
+	pid_t tid;
 	int i;
 
+	while (threads && (entry = readdir(threads))) {
+		tid = atoi(entry->d_name);
+		if (!tid || tid == getpid())
+			continue;
+		status = task_status(tid);
+		still &= status.state == 'S';
+		sum += status.sleeps;
+	}
+	if (threads)
+		closedir(threads);
 	for (i = 0; i < s->nr; i++) {
-		if (s->task[i].done)
+		if (!s->task[i].process || s->task[i].done)
 			continue;
 		status = task_status(s->task[i].tid);
-		if (status.state != 'S' || status.sleeps != sleeps[i])
-			still = false;
-		sleeps[i] = status.sleeps;
+		still &= status.state == 'S';
+		sum += status.sleeps;
 	}
+	still &= sum == *sleeps;
+	*sleeps = sum;
 	return still;
 }
 
@@ -446,25 +466,28 @@ static inline void stress_show(struct stress *s, const char *what)
 	}
 }
 
-/* Asleep for so long, all of them, though there is something to do: woken by nobody. */
+/*
+ * Asleep at so many looks, all of them, though there is something to do: woken by nobody. The
+ * time alone says nothing, it also goes by while the host has no processor for the guest.
+ */
+#define STILL_LOOKS	10
 #define STILL_MS	(WAIT_MS / 8)
 
 static inline bool stress_settle(struct stress *s)
 {
-	uint64_t end = now_ms() + WAIT_MS, moved = now_ms(), look = moved;
-	long sleeps[MAX_TASKS] = {};
-	int i;
+	uint64_t end = now_ms() + WAIT_MS, look = now_ms();
+	int i, still = 0;
+	long sleeps = -1;
 
 	while (!stress_settled(s)) {
 		if (s->trouble)
 			return false;
 		if (now_ms() >= look) {
-			if (!stress_still(s, sleeps))
-				moved = now_ms();
-			look = now_ms() + STILL_MS / 10;
+			still = stress_still(s, &sleeps) ? still + 1 : 0;
+			look = now_ms() + STILL_MS / STILL_LOOKS;
 		}
-		if (now_ms() >= moved + STILL_MS || now_ms() >= end) {
-			stress_show(s, now_ms() >= end ? "no end" : "not woken");
+		if (still == STILL_LOOKS || now_ms() >= end) {
+			stress_show(s, still == STILL_LOOKS ? "not woken" : "no end");
 			for (i = 0; i < s->nr; i++)
 				s->lost += !s->task[i].done &&
 					   (s->task[i].side == s->first || !s->left[s->first]);

@@ -208,8 +208,9 @@ static void urings(struct task *t)
 			cancelled = true;
 			wait = 1;
 		}
-		if (under_way + wait)
-			uring_step(t, ring);
+		/* what is on its way to a worker thread may have been missed: once more */
+		if (under_way + wait && uring_step(t, ring) == -EINTR && !wait)
+			cancelled = false;
 		while (uring_peek(ring, &cqe)) {
 			if (cqe.user_data == CANCEL_TAG) {
 				wait = 0;
