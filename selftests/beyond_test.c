@@ -4,6 +4,7 @@
  * The file beyond-stock names the tests that the stock kernel must fail;
  * it passes the others, which say what the improvements must not break.
  */
+#include "module.h"
 #include "uring.h"
 
 #include <linux/aio_abi.h>
@@ -1176,8 +1177,16 @@ TEST_F(overtaken, goes_before_who_has_not_lost)
  * A count that goes over the border of 32 bits and back, all the time: a semaphore can, as a
  * read takes but one. Where it takes two loads to read it, they have to belong together.
  */
-/* where it may be found, until it is: two processors of a busy host may be one for long */
-#define TORN_MS		(sizeof(long) == 4 ? 3000 : 200)
+/*
+ * How long to look for it. Where it may be found, until it is: two processors of a busy host may
+ * be one for long. A kernel of ours with eventfd_count() only has to be tried.
+ */
+static unsigned int torn_ms(void)
+{
+	if (sizeof(long) == 8)
+		return 200;
+	return in_kallsyms("eventfd_count") ? 3000 : 60000;
+}
 
 FIXTURE(torn)
 {
@@ -1228,9 +1237,9 @@ static void worker_to_and_fro(struct worker *w)
  * "poll reads the counter in two halves and can see 0 while it goes from 0xffffffff to
  * 0x100000000"
  */
-TEST_F(torn, poll_sees_the_whole)
+TEST_F_TIMEOUT(torn, poll_sees_the_whole, 90)
 {
-	uint64_t end = now_ms() + TORN_MS, nothing = 0;
+	uint64_t end = now_ms() + torn_ms(), nothing = 0;
 	unsigned long long polls = 0, times;
 
 	ASSERT_TRUE(use_cpu(0));
