@@ -61,7 +61,7 @@ builder()
 	local name n=0
 	while IFS= read -r name; do
 		n=$((n + 1))
-		while [ "$(find "$work" -name '*.image' | wc -l)" -gt $((guests + 2)) ]; do sleep 0.3; done
+		while [ "$(find "$work" -maxdepth 1 -name '*.image' | wc -l)" -gt $((guests + 2)) ]; do sleep 0.3; done
 		if [ "$name" != none ] && grep -qx $n "$work/alone"; then
 			rm -f "$TREE/fs/eventfd.c"
 			"$TOP/mutants/plant" "$name" "$work/eventfd.c" > "$TREE/fs/eventfd.c"
