@@ -30,7 +30,7 @@ struct event {
 	long long count, amount, sleepers;
 };
 
-#define MOST_EVENTS	64
+#define MOST_EVENTS	128
 
 FIXTURE(trace)
 {
@@ -263,6 +263,33 @@ TEST_F(trace, a_reader_sleeps_and_is_woken)
 	EXPECT_EQ(0, e[3].sleepers);
 	EXPECT_EQ(w.tid, e[4].task);
 	EXPECT_EQ(2, e[4].amount);
+}
+
+#define CROWD	101
+
+/* "Of more than 100, it says 100" */
+TEST_F(trace, sleepers_are_counted_up_to_100)
+{
+	const struct event *e = self->events;
+	struct worker w[CROWD] = {};
+	long sleeps[CROWD];
+	int i;
+
+	self->fd = efd_create(0, EFD_SEMAPHORE);
+	for (i = 0; i < CROWD; i++)
+		w[i].fd = self->fd;
+	ASSERT_TRUE(all_asleep(w, sleeps, CROWD, worker_read, SYS_read));
+	ASSERT_EQ(8, efd_write(self->fd, CROWD));
+	for (i = 0; i < CROWD; i++) {
+		ASSERT_TRUE(worker_join(&w[i]));
+	}
+	ASSERT_LT(CROWD + 1, look(self));
+	for (i = 1; i <= CROWD; i++) {
+		EXPECT_STREQ("wait", e[i].name);
+		EXPECT_EQ(i < 100 ? i : 100, e[i].sleepers);
+	}
+	EXPECT_STREQ("write", e[i].name);
+	EXPECT_EQ(100, e[i].sleepers);
 }
 
 /* "What is done for a sleeper is recorded by whoever does it, and `eventfd_wake` ... follows" */
