@@ -9,7 +9,8 @@ RUNS = D['runs']
 
 
 def of(side, config='base', arch='x86_64'):
-    return next((r for r in RUNS if (r['side'], r['config'], r['arch']) == (side, config, arch)), None)
+    wanted = (side, '', config, arch)
+    return next((r for r in RUNS if (r['side'], r['kernel'], r['config'], r['arch']) == wanted), None)
 
 
 def count(suites):

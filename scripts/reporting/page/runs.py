@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The sections of the runs: test by test, and kernel by kernel."""
 import collections
+import os
 
 from .found import D, RUNS, count, older
 from .markup import SHORT, Raw, e, many, stamp, state, table
@@ -19,14 +20,15 @@ def cell(results):
 
 def label(run):
     side = {'series': 'series', 'stock': 'stock', 'upto': 'part of the series'}[run['side']]
-    return side if run['config'] == 'base' else f'{run["config"]}' + (' on stock' if run['side'] == 'stock' else '')
+    what = side if run['config'] == 'base' else f'{run["config"]}' + (' on stock' if run['side'] == 'stock' else '')
+    return what + (f', {os.path.basename(run["kernel"])}' if run['kernel'] else '')
 
 
 def tests(main):
     consumer = ('consumers', 'consumers+debug')
     wide = [r for r in RUNS if r['arch'] == 'x86_64' and not r['only'] and r['summary'] and r['side'] != 'upto']
     wide = [r for r in wide if r['config'] not in consumer]
-    wide.sort(key=lambda r: (r is not main, r['side'] != 'stock', r['config']))
+    wide.sort(key=lambda r: (r is not main, r['kernel'], r['side'] != 'stock', r['config']))
     names = sorted({s for r in wide for s in r['suites']})
     rows = [
         [
@@ -91,7 +93,7 @@ def tests(main):
 
 def kernels(_):
     rows = []
-    for r in sorted(RUNS, key=lambda r: (r['arch'] != 'x86_64', r['side'] != 'series', r['arch'], r['config'])):
+    for r in sorted(RUNS, key=lambda r: (r['arch'] != 'x86_64', r['kernel'], r['side'] != 'series', r['arch'], r['config'])):
         n, s = count(r['suites']), r['summary']
         notes = ([f'only TEST={r["only"]}'] if r['only'] else []) + ([older(r)] if older(r) else [])
         if not s:

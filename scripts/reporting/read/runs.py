@@ -59,40 +59,55 @@ def splat(console):
     return ''
 
 
+def told(name, summary):
+    """The knobs of a run: by its summary, or of one that has come to none, by its name,
+    run[-stock|-upto][-BASE][-CONFIG][-ARCH]."""
+    if 'knobs' in summary:
+        return dict(word.split('=', 1) for word in summary['knobs'].split())
+    words, knobs = name.split('-')[1:], {}
+    if words and words[0] in ('stock', 'upto'):
+        knobs.update({'stock': {'SERIES': 'none'}, 'upto': {'UPTO': 'n'}}[words.pop(0)])
+    if words and re.fullmatch(r'\d+\.\d+', words[0]):
+        knobs['BASE'] = words.pop(0)
+    if words and words[-1] in (os.path.basename(a) for a in glob.glob(TOP + '/scripts/arch/*')):
+        knobs['ARCH'] = words.pop()
+    return {**knobs, 'CONFIG': '-'.join(words) or 'base'}
+
+
 def run(name):
-    """The run that is in O/NAME: run[-stock|-upto][-CONFIG][-ARCH]"""
-    words = name.split('-')[1:]
-    side = words.pop(0) if words and words[0] in ('stock', 'upto') else 'series'
-    arches = [os.path.basename(a) for a in glob.glob(TOP + '/scripts/arch/*')]
-    arch = words.pop() if words and words[-1] in arches else 'x86_64'
-    config = '-'.join(words) or 'base'
-    if any(not os.path.exists(f'{TOP}/kernel-config/{f}.config') for f in config.split('+')):
-        return None  # a script's own, or an architecture that there is no more
+    """The run that is in O/NAME"""
     summary, file = {}, os.path.join(name, 'summary.json')
     try:
         summary = json.loads(read(OUT, file))
     except ValueError:
         file = os.path.join(name, 'results.tap')
+    knobs = told(name, summary)
+    side = 'stock' if knobs.pop('SERIES', 'all') == 'none' else 'upto' if 'UPTO' in knobs else 'series'
+    config, arch = knobs.pop('CONFIG', 'base'), knobs.pop('ARCH', 'x86_64')
+    if any(not os.path.exists(f'{TOP}/kernel-config/{f}.config') for f in config.split('+')):
+        return None  # a script's own, or a configuration that there is no more
     only = re.search(r"eventfd\.test=([^ ']+)", read(OUT, name, 'cmdline'))
     bits = re.search(r'^bits=(\d+)', read(TOP, 'scripts/arch', arch), re.M)
-    command = {'series': 'make run', 'stock': 'make stock', 'upto': 'make run UPTO=n'}[side]
+    command = 'make stock' if side == 'stock' else 'make run'
+    command += ''.join(f' {knob}={value}' for knob, value in sorted(knobs.items()))
     command += f' CONFIG={config}' if config != 'base' else ''
     command += f' ARCH={arch}' if arch != 'x86_64' else ''
-    wrong = (
-        {}
-        if side != 'stock'
-        else {
-            t: letter
-            for t, (letter, narrow) in beyond_stock().items()
+    wrong = {}
+    if side == 'stock':
+        # the list that it was held against, or all of it
+        must = beyond_stock(read(OUT, name + '.beyond') or read(TOP, 'selftests/beyond-stock'))
+        wrong = {
+            test: letter
+            for test, (letter, narrow) in must.items()
             if not narrow or (bits and bits.group(1) == '32')
         }
-    )
     suites = tap(read(OUT, name, 'results.tap'), wrong)
     splats = splat(read(OUT, name, 'console.log')) if summary.get('splats') else ''
     return part(
         command,
         file,
         side=side,
+        kernel=knobs.get('KDIR') or knobs.get('BASE', ''),
         config=config,
         arch=arch,
         suites=suites,

@@ -8,10 +8,11 @@ def case(name, files, *rules, old=()):
     return name, files, rules, old
 
 
-def summary(passed=0, failed=0, beyond=0, skipped=0, status=0, splats=0):
+def summary(passed=0, failed=0, beyond=0, skipped=0, status=0, splats=0, knobs=None):
+    told = '' if knobs is None else f'"knobs": "{knobs}", '
     return (
         f'{{"passed": {passed}, "failed": {failed}, "skipped": {skipped}, "splats": {splats}, "beyond": {beyond}, '
-        f'"seconds": 7.5, "accel": "tcg", "kernel_release": "6.12.0-eventfd", "exit_status": {status}}}\n'
+        f'{told}"seconds": 7.5, "accel": "tcg", "kernel_release": "6.12.0-eventfd", "exit_status": {status}}}\n'
     )
 
 

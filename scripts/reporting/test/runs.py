@@ -70,6 +70,26 @@ CASES = [
         first,
     ),
     case(
+        'runs of another kernel',
+        {
+            **GOOD,
+            **run('run-6.1', tap('rw', 'not ok 1 rw.counter.bad'), failed=1, status=1),
+            **run('run-stock-6.1-debug', tap('rw', 'ok 1 rw.x.y'), passed=1, knobs='BASE=6.1 CONFIG=debug SERIES=none'),
+        },
+        '1 thing failed',
+        'make retest BASE=6.1 TEST=rw.rw.counter.bad',
+        'make stock BASE=6.1 CONFIG=debug pass 1',
+        'series, 6.1',
+        'make run pass 2',
+        first,
+    ),
+    case(
+        'a run of a tree of somebody\'s',
+        run('run', tap('rw', 'ok 1 rw.x.y'), passed=1, knobs='KDIR=/src/linux UPTO=4'),
+        'make run KDIR=/src/linux UPTO=4 pass 1',
+        'not run: make run ',
+    ),
+    case(
         'names that are HTML',
         {
             **run(
