@@ -178,7 +178,7 @@ TEST(system_limit)
 
 	/* whoever is killed in here leaves a machine on which nobody can open a file */
 	if (!guest_of_our_own())
-		SKIP(return, "no file for the whole machine: only in a guest that runs nothing else");
+		SKIP(return, "no file for the whole machine: only in a guest with nothing else");
 	knob = open("/proc/sys/fs/file-max", O_RDWR);
 	if (knob < 0 || geteuid())
 		SKIP(return, "needs root and /proc/sys");
