@@ -7,7 +7,7 @@
 stage()
 {
 	export CONFIG=$1
-	OBJ=$TREE/obj-$CONFIG
+	OBJ=$(told OBJ)
 	# the last run has left a fault behind, in the tree and in the object
 	rm -f "$TREE/.laid/applied"
 	[ ! -e "$OBJ/.sums" ] || sed -i "/eventfd\.c\$/d" "$OBJ/.sums"

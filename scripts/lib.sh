@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # what is set here is for those who source it
-# Sourced by every script: where things are, and how we talk.
+# Sourced by every script: where things are, and how we talk; longer than others, as it is in one place.
 #
 # In from the environment: the knobs KDIR O ARCH CONFIG SERIES UPTO JOBS V and the pin of
 # kernel.mk, BASE, which make exports; from one of our scripts to
@@ -49,6 +49,8 @@ flag()
 	*) die 2 "$1=${!1} is neither 0 nor 1" ;;
 	esac
 }
+
+[ "${BASH_VERSINFO[0]}" -ge 5 ] || die 69 "bash $BASH_VERSION is too old" "it takes 5 or later"
 
 # Every long-lived file is written beside its place and moved there, so that an
 # interruption leaves the old one or the new one, never half of one.
@@ -186,6 +188,12 @@ noted() { { echo "$TOP/kernel-config/$ARCH.config"; fragments; } | xargs -r sed 
 
 # told NAME: what that is for other knobs: SERIES=none told RUN
 told() { bash -c '. "$0"; echo "${!1}"' "$TOP/scripts/lib.sh" "$1"; }
+# x86_only VERB: dies elsewhere, as programs of this machine are in its guests
+x86_only()
+{
+	[ "$ARCH" = x86_64 ] || die 2 "make $1 is for x86_64, not for ARCH=$ARCH" "make run ARCH=$ARCH runs the tests there"
+	[ "$(uname -m)" = x86_64 ] || die 69 "make $1 wants an x86-64 machine, this is $(uname -m)" "make run and make arches do not"
+}
 # no_guest_in DIR: dies if scripts/boot has one there, as what it leaves must not be deleted
 no_guest_in()
 {
