@@ -186,6 +186,9 @@ fragments() { tr + '\n' <<< "$CONFIG" | sed "/^base\$/d; s,.*,$TOP/kernel-config
 # noted KEY: the words in the lines "# KEY: ..." of the configuration's fragments, and the architecture's
 noted() { { echo "$TOP/kernel-config/$ARCH.config"; fragments; } | xargs -r sed -n "s/^# $1: //p" 2>/dev/null || :; }
 
+# c_files DIR...: the sources in there, without what kbuild has made of modules
+c_files() { find "$@" -maxdepth 1 -name '*.[ch]' ! -name '*.mod.c' | sort; }
+
 # told NAME: what that is for other knobs: SERIES=none told RUN
 told() { bash -c '. "$0"; echo "${!1}"' "$TOP/scripts/lib.sh" "$1"; }
 # x86_only VERB: dies elsewhere, as programs of this machine are in its guests

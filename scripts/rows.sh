@@ -31,9 +31,10 @@ made_of()
 		fi
 		cd "$TOP" || exit
 		{
-			find initramfs patches samples scripts selftests -type f ! -path 'patches/expected/*' \
+			find initramfs patches scripts selftests -type f ! -path 'patches/expected/*' \
 				! -path 'scripts/arch/*' "${consumers[@]}"
-			ls -d Makefile kernel.mk qemu-run.sh quiltrc "scripts/arch/$1" "kernel-config/base.config" "kernel-config/$1.config"
+			c_files samples
+			ls -d samples/{Makefile,efd_trace} Makefile kernel.mk qemu-run.sh quiltrc "scripts/arch/$1" "kernel-config/base.config" "kernel-config/$1.config"
 			fragments | sed "s,^$TOP/,,"
 		} | sort | xargs sha256sum
 	} | digest
