@@ -104,7 +104,6 @@ case $accel in auto|kvm|tcg) ;; *) die 2 "--accel $accel is none of auto, kvm, t
 [[ $pattern =~ ^[A-Za-z0-9_.*?-]*$ ]] || die 2 "--test '$pattern': a pattern has letters, digits, and _ . - * ? only"
 
 # What differs between architectures: the program, the machine, and its two channels.
-# One without an emulator is only compiled for.
 { [[ $arch =~ ^[a-z0-9_]+$ ]] && grep -qs '^qemu=' "$here/scripts/arch/$arch"; } ||
 	die 2 "--arch $arch is none of $(cd "$here/scripts/arch" && grep -l '^qemu=' -- * | tr '\n' ' ')"
 args='' channel='' tcg=''

@@ -7,7 +7,7 @@
 # none, or does nothing with them, has shown nothing and fails. Shell, for busybox.
 PATH=/bin:/usr/bin
 names='stress_ng python asyncio node glib java memcached qemu'
-# for one of them, if eventfd.client= on the kernel's command line does not say another
+# for one of them
 seconds=200
 trace=/sys/kernel/tracing/instances/clients
 # x86-64
@@ -79,13 +79,6 @@ if [ "$1" = -r ]; then
 		shift 2
 	done
 fi
-
-read -r cmdline < /proc/cmdline
-for arg in $cmdline; do
-	case $arg in
-	eventfd.client=[1-9]*) seconds=${arg#*=} ;;
-	esac
-done
 
 # shellcheck disable=SC2086 # words
 set -- $names
