@@ -142,6 +142,18 @@ TEST(numbers)
 #endif
 }
 
+/* "The lowest number that is free, which may be 0" */
+TEST(descriptor_zero)
+{
+	pid_t pid = child_start();
+
+	if (!pid) {
+		close(0);
+		_exit(efd_create(0, 0) || fcntl(0, F_GETFD) < 0);
+	}
+	EXPECT_EQ(0, child_end(pid));
+}
+
 /* "EMFILE ... as usual": and nothing is left behind by the failure. */
 TEST(descriptor_limit)
 {
