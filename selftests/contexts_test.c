@@ -46,12 +46,12 @@ FIXTURE(from)
 	int fd;
 };
 
-/* @where, or @or: what has to be true there, or the test would not be what it says. */
+/* @where, or @also: what has to be true there, or the test would not be what it says. */
 FIXTURE_VARIANT(from)
 {
 	const char *where;
 	const char *name;
-	const char *or;
+	const char *also;
 };
 
 FIXTURE_VARIANT_ADD(from, process) { .name = "process", .where = "task" };
@@ -62,7 +62,7 @@ FIXTURE_VARIANT_ADD(from, timer) { .name = "timer", .where = "soft" };
 FIXTURE_VARIANT_ADD(from, hrtimer) { .name = "hrtimer", .where = "hard,off" };
 FIXTURE_VARIANT_ADD(from, workqueue) { .name = "workqueue", .where = "task" };
 /* PREEMPT_RT has threads for it. */
-FIXTURE_VARIANT_ADD(from, rcu) { .name = "rcu", .where = "soft", .or = "task" };
+FIXTURE_VARIANT_ADD(from, rcu) { .name = "rcu", .where = "soft", .also = "task" };
 FIXTURE_VARIANT_ADD(from, other_cpu) { .name = "other_cpu", .where = "hard,off,cpu" };
 FIXTURE_VARIANT_ADD(from, nmi) { .name = "nmi", .where = "hard,off,nmi" };
 
@@ -96,7 +96,7 @@ TEST_F(from, is_what_it_says)
 	cpu = strstr(where, ",cpu");
 	if (cpu && !strstr(variant->where, ",cpu"))
 		memmove(cpu, cpu + 4, strlen(cpu + 4) + 1);
-	if (!variant->or || strcmp(variant->or, where)) {
+	if (!variant->also || strcmp(variant->also, where)) {
 		EXPECT_STREQ(variant->where, where);
 	}
 }
