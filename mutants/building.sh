@@ -18,14 +18,20 @@ stage()
 	tests=$(cat "$OBJ/initramfs.cpio" "$TREE/fs/eventfd_kunit.c" | digest)
 }
 
-# relink: eventfd.o by the command that made it, and what is linked from it. A make of all
-# would first look into each directory of the kernel, which takes longer than that.
-relink()
+# compile: eventfd.o by the command that made it
+compile()
 {
 	local command
 	command=$(sed -n 's/^savedcmd_fs\/eventfd\.o := //p' "$OBJ/fs/.eventfd.o.cmd")
 	[ -n "$command" ] || return
-	(cd "$OBJ" && bash -c "$command") || return
+	(cd "$OBJ" && bash -c "$command")
+}
+
+# relink: that, and what is linked from it. A make of all would first look into each
+# directory of the kernel, which takes longer.
+relink()
+{
+	compile || return
 	# its archives are thin, but are to be newer than what was made of them
 	touch "$OBJ/built-in.a"
 	kmake_here -o . -o prepare LOCALVERSION=-eventfd "$(basename "$IMAGE")"
@@ -54,6 +60,21 @@ switched()
 	die 1 "the kernel with all faults does not build" "all of it: $work/build.log"
 }
 
+# plant NAME: into the tree
+plant()
+{
+	rm -f "$TREE/fs/eventfd.c"
+	"$TOP/mutants/plant" "$1" "$work/eventfd.c" > "$TREE/fs/eventfd.c"
+}
+
+# objtool NAME: what it says, which reads the object. What the compiler warns of is how faults
+# are planted, too: that does not count.
+objtool()
+{
+	plant "$1"
+	compile < /dev/null 2>&1 | awk '/warning: objtool: / && !n++ { sub(/.*warning: /, ""); print substr($0, 1, 60) }'
+}
+
 # builder: hands on number and name of all in $todo, and builds those kernels that have to be
 # built a little ahead of the guests
 builder()
@@ -63,8 +84,7 @@ builder()
 		n=$((n + 1))
 		while [ "$(find "$work" -maxdepth 1 -name '*.image' | wc -l)" -gt $((guests + 2)) ]; do sleep 0.3; done
 		if [ "$name" != none ] && grep -qx $n "$work/alone"; then
-			rm -f "$TREE/fs/eventfd.c"
-			"$TOP/mutants/plant" "$name" "$work/eventfd.c" > "$TREE/fs/eventfd.c"
+			plant "$name"
 			if relink < /dev/null > "$work/build.log" 2>&1; then
 				mv "$OBJ/$IMAGE" "$work/$n.image"
 			else
