@@ -479,6 +479,43 @@ TEST_F(rw, write_from_bad_buffer_changes_nothing)
 	EXPECT_EQ(-EFAULT, RET(write(self->fd, edge, 8)));
 }
 
+static _Atomic bool stop_coming_and_going;
+
+static void worker_comes_and_goes(struct worker *w)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	while (!stop_coming_and_going) {
+		mprotect(w->arg, page, PROT_NONE);
+		mprotect(w->arg, page, PROT_READ | PROT_WRITE);
+	}
+}
+
+/* "Bad buffer: EFAULT, nothing changes": also one that is good again at the second look. */
+TEST_F(rw, write_from_a_buffer_that_comes_and_goes)
+{
+	uint64_t begin = now_ms(), passed, written = 0, refused = 0, one = 1;
+	char *buf = page_edge() - sysconf(_SC_PAGESIZE);
+	struct worker w = { .arg = buf };
+	ssize_t ret;
+
+	memcpy(buf, &one, sizeof(one));
+	stop_coming_and_going = false;
+	ASSERT_TRUE(worker_start(&w, worker_comes_and_goes));
+	do {
+		ret = RET(write(self->fd, buf, 8));
+		written += ret == 8;
+		refused += ret == -EFAULT;
+		passed = now_ms() - begin;
+	} while ((ret == 8 || ret == -EFAULT) && passed < WAIT_MS &&
+		 (passed < 100 || !written || !refused));
+	stop_coming_and_going = true;
+	ASSERT_TRUE(worker_join(&w));
+	EXPECT_TRUE(ret == 8 || ret == -EFAULT) TH_LOG("%zd", ret);
+	EXPECT_TRUE(written && refused);
+	EXPECT_EQ(written, efd_fill(self->fd));
+}
+
 /* "Value 0xffffffffffffffff: EINVAL, always." */
 TEST_F(rw, all_ones_is_never_written)
 {
