@@ -13,8 +13,9 @@ TEST(calls_are_not_there)
 	static const int flags[] = { 0, EFD_CLOEXEC | EFD_NONBLOCK, EFD_SEMAPHORE, -1 };
 	size_t i;
 
-	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		EXPECT_EQ(-ENOSYS, RET(syscall(SYS_eventfd2, 1, flags[i])));
+	}
 #ifdef SYS_eventfd
 	EXPECT_EQ(-ENOSYS, RET(syscall(SYS_eventfd, 1)));
 #endif
