@@ -20,8 +20,11 @@ rows_begin()
 # as well. What is only for other architectures, configurations or verbs is left out.
 made_of()
 {
-	local consumers=()
-	[[ $(noted suites) == *consumers/* ]] || consumers=(! -path 'selftests/consumers/*')
+	local dir others=()
+	for dir in "$TOP"/selftests/*/; do
+		dir=$(basename "$dir")
+		[[ $(noted suites) == *"$dir/"* ]] || others+=(! -path "selftests/$dir/*")
+	done
 	{
 		echo "$1 $2 $3 $KDIR $CONFIG ${ACCEL:-} ${CPUS:-}"
 		if [ -n "$KDIR" ]; then
@@ -32,7 +35,7 @@ made_of()
 		cd "$TOP" || exit
 		{
 			find initramfs patches scripts selftests -type f ! -path 'patches/expected/*' \
-				! -path 'scripts/arch/*' "${consumers[@]}"
+				! -path 'scripts/arch/*' "${others[@]}"
 			c_files samples
 			ls -d samples/{Makefile,efd_trace} Makefile kernel.mk qemu-run.sh quiltrc "scripts/arch/$1" "kernel-config/base.config" "kernel-config/$1.config"
 			fragments | sed "s,^$TOP/,,"
