@@ -125,7 +125,7 @@ FILENAME ~ /\/expected\/[a-z0-9]+\.txt$/ {
 	if (patch > last_patch)
 		last_patch = patch
 	if (!patch)
-		patch = FILENAME ~ /absent/ ? 1 : last_patch
+		patch = FILENAME ~ /\/absent\.txt$/ ? 1 : last_patch
 	from[$1] = patch
 	tests[++nr_tests] = $1
 	split($1, p, ".")

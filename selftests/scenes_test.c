@@ -368,10 +368,8 @@ static unsigned long long positive(const char *number)
 /*
  * "takes the callback off and what is there, in one step": others write all the time, and
  * each write is taken by the callback, or as it goes, or still there. None is lost between.
- * Twenty modules come and go, in a guest that may get a tenth of a processor: the usual limit is
- * for one. No wait in here is longer for that.
  */
-TEST_F_TIMEOUT(module, consumer_comes_and_goes, 300)
+TEST_F(module, consumer_comes_and_goes)
 {
 	_Atomic bool enough = false;
 	struct worker w = { .fd = self->fd, .arg = &enough };
