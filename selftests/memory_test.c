@@ -13,6 +13,7 @@
 #define DEBUGFS	"/sys/kernel/debug/"
 #define SLABS	"/sys/kernel/slab/"
 #define CGROUPS	"/tmp/memory_test.cgroups"
+#define INSTANCES "/sys/kernel/tracing/instances/"
 
 /*
  * What has to be set, and is set back: also allocations that may wait fail; pages do not, as
@@ -321,13 +322,13 @@ static int shown_id(int info)
 }
 
 /*
- * "That first look does not fail for lack of memory": many, as only now and then, first with the
- * 63rd, an id needs some. While every allocation of this task fails there is none for the text
- * either: that is from a look before, when another eventfd had this number.
+ * The first look at many ids, as only now and then, first with the 63rd, an id needs memory. While
+ * every allocation of this task fails there is none for the text either: that is from a look
+ * before, when another eventfd had this number.
  */
-TEST_F(memory, first_look_at_the_id_does_not_fail)
+static void first_looks(struct __test_metadata *_metadata, struct faults *f, int flags)
 {
-	int seen = efd_create(0, variant->flags), fd[NR_IDS], number, info, i, id;
+	int seen = efd_create(0, flags), fd[NR_IDS], number, info, i, id;
 	char path[64];
 
 	ASSERT_LE(0, seen);
@@ -338,27 +339,63 @@ TEST_F(memory, first_look_at_the_id_does_not_fail)
 	ASSERT_LE(0, info);
 	ASSERT_LE(0, shown_id(info));
 	for (i = 0; i < NR_IDS; i++) {
-		fd[i] = efd_create(0, variant->flags);
+		fd[i] = efd_create(0, flags);
 		ASSERT_LE(0, fd[i]);
 	}
 
 	for (i = 0; i < NR_IDS; i++) {
 		ASSERT_EQ(number, dup2(fd[i], number));
-		ASSERT_TRUE(all_fail(&self->faults, true));
+		ASSERT_TRUE(all_fail(f, true));
 		id = shown_id(info);
-		ASSERT_TRUE(all_fail(&self->faults, false));
+		ASSERT_TRUE(all_fail(f, false));
 		ASSERT_LE(0, id);
 	}
 	/* and there was none, all the while */
-	ASSERT_TRUE(all_fail(&self->faults, true));
-	i = efd_create(0, variant->flags);
-	ASSERT_TRUE(all_fail(&self->faults, false));
+	ASSERT_TRUE(all_fail(f, true));
+	i = efd_create(0, flags);
+	ASSERT_TRUE(all_fail(f, false));
 	EXPECT_EQ(-ENOMEM, i);
 	for (i = 0; i < NR_IDS; i++)
 		close(fd[i]);
 	close(info);
 	close(number);
 	close(seen);
+}
+
+/* "That first look does not fail for lack of memory" */
+TEST_F(memory, first_look_at_the_id_does_not_fail)
+{
+	first_looks(_metadata, &self->faults, variant->flags);
+}
+
+/*
+ * "it waits until there is some": the allocator is told so. Who must not fail, and may not wait
+ * either, has it spin.
+ */
+TEST_F(memory, first_look_at_the_id_may_wait)
+{
+	char dir[64], path[128], pid[32], line[512];
+	FILE *trace;
+
+	snprintf(dir, sizeof(dir), INSTANCES "eventfd-%d", getpid());
+	snprintf(path, sizeof(path), "%s/events/kmem/filter", dir);
+	snprintf(pid, sizeof(pid), "common_pid == %d", getpid());
+	if (mkdir(dir, 0700))
+		SKIP(return, "needs a kernel with tracing");
+	ASSERT_TRUE(put_text(path, pid));
+	snprintf(path, sizeof(path), "%s/events/kmem/enable", dir);
+	ASSERT_TRUE(put_text(path, "1"));
+	first_looks(_metadata, &self->faults, variant->flags);
+	EXPECT_TRUE(put_text(path, "0"));
+	snprintf(path, sizeof(path), "%s/trace", dir);
+	trace = fopen(path, "r");
+	ASSERT_NE(NULL, trace);
+	while (fgets(line, sizeof(line), trace))
+		EXPECT_TRUE(!strstr(line, "__GFP_NOFAIL") || strstr(line, "GFP_KERNEL")) {
+			TH_LOG("%s", line);
+		}
+	fclose(trace);
+	EXPECT_EQ(0, rmdir(dir));
 }
 
 /* What is left, one by one in a semaphore. */
