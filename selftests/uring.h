@@ -186,8 +186,8 @@ static inline int uring_run(struct uring *r)
 	return ret < 0 ? ret : uring_result(r);
 }
 
-/* The worker threads that io_uring has started for this process. */
-static inline int uring_workers(void)
+/* Among the tasks of this process, as many as are listed, io_uring's worker threads; or -1. */
+static inline int uring_workers_listed(int *listed)
 {
 	char path[288], name[32];
 	struct dirent *entry;
@@ -195,10 +195,12 @@ static inline int uring_workers(void)
 	FILE *f;
 	DIR *dir;
 
+	*listed = 0;
 	dir = opendir("/proc/self/task");
 	if (!dir)
 		return -1;
 	while ((entry = readdir(dir))) {
+		(*listed)++;
 		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
 		f = fopen(path, "r");
 		if (!f)
@@ -208,6 +210,21 @@ static inline int uring_workers(void)
 		fclose(f);
 	}
 	closedir(dir);
+	return nr;
+}
+
+/*
+ * The worker threads that io_uring has started for this process. The list ends early where a
+ * thread ends at that moment: it is good if the next one is as long.
+ */
+static inline int uring_workers(void)
+{
+	int nr = -1, before = -1, listed = 0, i;
+
+	for (i = 0; i < 100 && listed != before; i++) {
+		before = listed;
+		nr = uring_workers_listed(&listed);
+	}
 	return nr;
 }
 
