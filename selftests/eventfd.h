@@ -403,7 +403,8 @@ static inline bool use_one_cpu(void)
 
 /*
  * With use_one_cpu(): the others are woken, but run only while this thread sleeps, as it
- * does in eventually().
+ * does in eventually(). They also run once they were kept waiting for most of a second,
+ * unless the scheduler's guard against that is off, as it is in the guest.
  */
 static inline bool keep_others_waiting(void)
 {
