@@ -26,7 +26,8 @@ usage()
 	  --test PATTERN        run only what matches. A test is called suite.fixture.variant.test
 	                        (or suite.fixture.test, suite.global.test); PATTERN is a name, or
 	                        a glob with * and ?, for all of it or for a part from dot to dot:
-	                        rw, create.global.old_call, counter.initial_value, '*cloexec*'
+	                        rw, create.global.old_call, counter.initial_value, '*cloexec*';
+	                        or several with commas between them
 	  --beyond FILE         names the tests that this kernel must fail, for scripts/verdict,
 	                        whose --help explains; without --test, all of them
 	  --cpu MODEL           of the guest, as QEMU calls it; its default, or the host's under KVM
@@ -101,7 +102,7 @@ number SILENT_KVM "${SILENT_KVM:=15}"
 number SILENT_TCG "${SILENT_TCG:=60}"
 case $accel in auto|kvm|tcg) ;; *) die 2 "--accel $accel is none of auto, kvm, tcg" ;; esac
 [ -z "$beyond" ] || [ -r "$beyond" ] || die 2 "cannot read $beyond"
-[[ $pattern =~ ^[A-Za-z0-9_.*?-]*$ ]] || die 2 "--test '$pattern': a pattern has letters, digits, and _ . - * ? only"
+[[ $pattern =~ ^[A-Za-z0-9_.*?,-]*$ ]] || die 2 "--test '$pattern': a pattern has letters, digits, and _ . - * ? only; commas between several"
 
 # What differs between architectures: the program, the machine, and its two channels.
 { [[ $arch =~ ^[a-z0-9_]+$ ]] && grep -qs '^qemu=' "$here/scripts/arch/$arch"; } ||

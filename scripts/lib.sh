@@ -208,3 +208,21 @@ both()
 	SERIES=none "$@" stock
 	SERIES=all "$@" series
 }
+# sources: what everything is made of: all our files as they are, tracked or about to be, and the
+# tree that they are for
+sources()
+{
+	# what is built may be in here, too
+	local built=${O#"$TOP/"}
+	{
+		echo "$ARCH $KDIR $BASE ${BASE_SOURCES:-no} ${ACCEL:-auto}"
+		if [ -n "$KDIR" ]; then sums "$KDIR"; else stat -L -c '%s %Y' "$BASE_TARBALL" 2> /dev/null || :; fi
+		cd "$TOP" && if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then
+			git ls-files -z --cached --others --exclude-standard
+		else
+			find . -path ./.git -prune -o -type f -printf '%P\0'
+		fi | grep -zv "^${built//./\\.}/" | sort -zu | while IFS= read -r -d '' f; do
+			if [ -f "$f" ]; then sha256sum "$f"; else echo "gone $f"; fi
+		done
+	} | digest
+}
