@@ -26,7 +26,7 @@ def test():
     found = text_rows(
         'make test',
         ['part', 'passed', 'failed', 'skipped', 'seconds'],
-        r'^(\w+) +(\d+) +(\d+) +(\d+) +(\d+) s$',
+        r'^(\w+) +(\d+) +(\d+) +(\d+) +(\d+|before)(?: s)?$',
         'test',
         'table',
     )

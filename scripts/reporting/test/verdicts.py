@@ -18,7 +18,7 @@ CASES = [
     case(
         'make test',
         {
-            'test/table': 'check           10       1       0      37 s\n',
+            'test/table': 'check           10       1       0      37 s\nreadme       54321       0       0    before\n',
             'test/check.out': 'ok 1 - x\n# no good\nnot ok 2 - spelling\n',
             'test/harness.out': 'ok 1 x\nnot ok 2 boots\n#   status 1\n# of another\n',
         },
@@ -27,6 +27,8 @@ CASES = [
         'harness: boots',
         'status 1',
         '2 things failed',
+        '54,321',
+        'before',
     ),
     case(
         'make full',
