@@ -208,8 +208,8 @@ both()
 	SERIES=none "$@" stock
 	SERIES=all "$@" series
 }
-# sources: what everything is made of: all our files as they are, tracked or about to be, and the
-# tree that they are for
+# sources BUT: what everything is made of: all our files as they are, tracked or about to be, but for
+# those whose names BUT (an extended regular expression) matches, and the tree that they are for
 sources()
 {
 	# what is built may be in here, too
@@ -221,7 +221,7 @@ sources()
 			git ls-files -z --cached --others --exclude-standard
 		else
 			find . -path ./.git -prune -o -type f -printf '%P\0'
-		fi | grep -zv "^${built//./\\.}/" | sort -zu | while IFS= read -r -d '' f; do
+		fi | grep -zv "^${built//./\\.}/" | grep -zvxE "${1:-/}" | sort -zu | while IFS= read -r -d '' f; do
 			if [ -f "$f" ]; then sha256sum "$f"; else echo "gone $f"; fi
 		done
 	} | digest
