@@ -8,6 +8,7 @@ CFLAGS += -O1 -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-paramete
 CFLAGS += -static -pthread -I.. -I$(KSFT_DIR) $(KHDR_INCLUDES)
 
 TEST_GEN_PROGS := $(patsubst %.c,%,$(wildcard *_test.c))
-LOCAL_HDRS := $(wildcard *.h ../*.h)
+# what they are built again for
+LOCAL_HDRS := $(wildcard *.h ../*.h) ../below.mk
 
 include $(KSFT_DIR)/lib.mk
