@@ -446,13 +446,14 @@ static bool ask(FIXTURE_DATA(recipe) *self, const char *question, unsigned int s
 /* Ends it by @sig; or 0, and it ends when its time is up. */
 static bool answered(FIXTURE_DATA(recipe) *self, int sig)
 {
+	uint64_t start = now_ms();
 	size_t n;
 
 	kill(self->pid, sig);
 	n = fread(self->text, 1, sizeof(self->text) - 1, self->f);
 	self->text[n] = 0;
 	fclose(self->f);
-	return !child_end(self->pid);
+	return !child_end(self->pid) && now_ms() - start < STUCK_S * 500;
 }
 
 /* Whether a line of the answer has these words, with any space between them. */
