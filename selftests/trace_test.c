@@ -443,7 +443,10 @@ static bool ask(FIXTURE_DATA(recipe) *self, const char *question, unsigned int s
 	return self->f && fgets(line, sizeof(line), self->f) && strstr(line, "listening");
 }
 
-/* Ends it by @sig; or 0, and it ends when its time is up. */
+/*
+ * Ends it by @sig; or 0, and it ends when its time is up. Whether it then did end, with success
+ * and in half of the time that a waiter gets.
+ */
 static bool answered(FIXTURE_DATA(recipe) *self, int sig)
 {
 	uint64_t start = now_ms();
