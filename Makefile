@@ -33,10 +33,8 @@ gdb: export CONFIG = gdb
 gdb: build
 	@scripts/boot --gdb
 
-coverage: export CONFIG = gcov
 coverage:
 	@scripts/doctor run coverage
-	@$(MAKE) build
 	@scripts/coverage
 
 list: build
