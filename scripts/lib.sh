@@ -202,6 +202,13 @@ no_guest_in()
 {
 	[ ! -e "$1.lock" ] || flock -n "$1.lock" true || die 2 "a guest is at work in $1" "wait for it, or give this one a place of its own with O="
 }
+# passed DIR: the tests that passed in the run that DIR is of, as suite.fixture.variant.test
+passed()
+{
+	tr -d '\r' < "$1/results.tap" |
+		sed -n 's/^    # Subtest: /suite /p; s/^    ok [0-9]* /ok /p' |
+		awk '$1 == "suite" { suite = $2 } $1 == "ok" && !/# SKIP/ { print suite "." $2 }' | sort
+}
 # both COMMAND...: COMMAND stock, then COMMAND series, each with SERIES as that side wants it
 both()
 {
