@@ -177,6 +177,10 @@ FILENAME ~ /beyond-stock$/ {
 	since = row($0)
 	if (write && since)
 		sub(/\|[^|]*\|$/, "| " since " |")
+	is_row = FNR
+}
+/^\|/ && is_row != FNR && !/^\| \| what holds \| tests \| from \|$/ && !/^\|---\|---\|---\|--:\|$/ {
+	complain(page ":" FNR ": no sentence of the form \"| id-1 | what holds | `tests` | patch |\": " substr($0, 1, 60))
 }
 { text[++nr_lines] = $0 }
 

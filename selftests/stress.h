@@ -222,14 +222,18 @@ static inline ssize_t task_read(struct task *t, int flags)
 	return task_check(t, task_read_fd(t, t->fd, flags));
 }
 
-static inline ssize_t task_write_fd(struct task *t, int fd, uint64_t amount)
+static inline ssize_t task_write_fd(struct task *t, int fd, uint64_t amount, int flags)
 {
 	struct record *now = record_now(t);
+	struct iovec iov = { &amount, 8 };
 	ssize_t ret;
 
 	now->pending = amount;
 	atomic_signal_fence(memory_order_seq_cst);
-	ret = RET(write(fd, &amount, 8));
+	if (flags)
+		ret = RET(pwritev2(fd, &iov, 1, -1, flags));
+	else
+		ret = RET(write(fd, &amount, 8));
 	if (ret == 8)
 		record_done(t, (struct sum){ amount }, (struct sum){}, 1);
 	else
@@ -239,7 +243,7 @@ static inline ssize_t task_write_fd(struct task *t, int fd, uint64_t amount)
 
 static inline ssize_t task_write(struct task *t, uint64_t amount)
 {
-	return task_check(t, task_write_fd(t, t->fd, amount));
+	return task_check(t, task_write_fd(t, t->fd, amount, 0));
 }
 
 /* What most tasks do: each a loop of its own. */
@@ -261,6 +265,21 @@ static inline void writes(struct task *t)
 {
 	while (goes_on(t))
 		task_write(t, t->amount);
+}
+
+/* Likewise. On a kernel that cannot be asked for that, it is one more of those who sleep. */
+static inline void tries_to_write(struct task *t)
+{
+	int flags = RWF_NOWAIT;
+	ssize_t ret;
+
+	while (goes_on(t)) {
+		ret = task_write_fd(t, t->fd, t->amount, flags);
+		if (ret == -EOPNOTSUPP && flags)
+			flags = 0;
+		else
+			task_check(t, ret);
+	}
 }
 
 /* Only what was there has been read: sleepers fall asleep and are woken as often as can be. */

@@ -113,10 +113,20 @@ static void polls_and_writes(struct task *t)
 	}
 }
 
-/* Level-triggered: one read for each event; otherwise all that there is. */
-static void epolls_and_reads(struct task *t)
+/* What it does when it is told that it can. */
+static void takes_its_turn(struct task *t)
 {
-	struct epoll_event event = { .events = EPOLLIN | t->s->arg };
+	if (t->side == PRODUCER)
+		task_write(t, t->amount);
+	else
+		task_read(t, RWF_NOWAIT);
+}
+
+/* Level-triggered: one call for each event; otherwise as many as succeed. */
+static void epolls(struct task *t)
+{
+	uint32_t events = (t->side == PRODUCER ? EPOLLOUT : EPOLLIN) | t->s->arg;
+	struct epoll_event event = { .events = events };
 	int ep = t->s->aux, ret;
 
 	if (ep < 0) {
@@ -132,10 +142,10 @@ static void epolls_and_reads(struct task *t)
 			continue;
 		}
 		do {
-			task_read(t, RWF_NOWAIT);
+			takes_its_turn(t);
 		} while (t->ret == 8 && (t->s->arg & (EPOLLET | EPOLLONESHOT)));
 		if (t->s->arg & EPOLLONESHOT) {
-			event.events = EPOLLIN | t->s->arg;
+			event.events = events;
 			ret = RET(epoll_ctl(ep, EPOLL_CTL_MOD, t->fd, &event));
 			if (ret)
 				task_fails(t, ret);
@@ -288,14 +298,14 @@ static void aio_reads(struct task *t)
 	}
 }
 
-/* An aio poll says when to read. */
+/* An aio poll says when to read, or to write. */
 static void aio_polls(struct task *t)
 {
 	aio_context_t ctx = aio[t - t->s->task];
 	struct iocb cb = {
 		.aio_lio_opcode = IOCB_CMD_POLL,
 		.aio_fildes = t->fd,
-		.aio_buf = POLLIN,
+		.aio_buf = t->side == PRODUCER ? POLLOUT : POLLIN,
 	};
 	struct iocb *cbs = &cb;
 	struct io_event event;
@@ -309,7 +319,7 @@ static void aio_polls(struct task *t)
 		ret = RET(syscall(SYS_io_getevents, ctx, 1l, 1l, &event, NULL));
 		if (ret == 1) {
 			under_way = false;
-			task_read(t, RWF_NOWAIT);
+			takes_its_turn(t);
 		} else {
 			task_check(t, ret);
 		}
@@ -361,10 +371,14 @@ static void uses_dups(struct task *t)
 {
 	unsigned int i;
 	ssize_t ret;
+	int fd;
 
 	for (i = t - t->s->task; goes_on(t); i++) {
-		ret = t->side == PRODUCER ? task_write_fd(t, FIRST_DUP + i % NR_DUPS, t->amount) :
-					    task_read_fd(t, FIRST_DUP + i % NR_DUPS, 0);
+		fd = FIRST_DUP + i % NR_DUPS;
+		if (t->side == PRODUCER)
+			ret = task_write_fd(t, fd, t->amount, 0);
+		else
+			ret = task_read_fd(t, fd, 0);
 		if (ret == -EBADF)
 			sched_yield();
 		task_check(t, ret == -EBADF ? -EINTR : ret);
@@ -400,6 +414,15 @@ static void send_signals(struct stress *s)
 		sched_yield();
 	}
 	usleep(100);
+}
+
+/* In two rounds of four: what a signal makes up for shows in the others. */
+static void send_signals_at_times(struct stress *s)
+{
+	if ((s->round + 1) & 2)
+		send_signals(s);
+	else
+		usleep(2000);
 }
 
 static bool can_be_killed(struct stress *s, struct task *t)
@@ -510,6 +533,9 @@ TEST_F(mix, readers_and_writers)
 	add_writers(self->s, variant->kind, variant->kind->both_ends ? writes : writes_by_turns);
 	if (!variant->kind->both_ends)
 		stress_add(self->s, "writer of vectors", PRODUCER, writes_vectors, 1);
+	else
+		stress_add(self->s, "writer that never sleeps", PRODUCER, tries_to_write,
+			   variant->kind->amount[0]);
 	add_readers(self->s, 3, reads);
 	add_readers(self->s, 1, tries_to_read);
 	stress_add(self->s, "writer of nothing", BYSTANDER, writes_nothing, 0);
@@ -533,6 +559,7 @@ TEST_F(mix, pollers)
 	}
 	add_readers(s, 2, polls_and_reads);
 	add_readers(s, 1, selects_and_reads);
+	s->disturb = send_signals_at_times;
 	ASSERT_TRUE(stress_run(s));
 }
 
@@ -700,6 +727,7 @@ FIXTURE_VARIANT(epoll)
 FIXTURE_VARIANT_ADD(epoll, level) { 0 };
 FIXTURE_VARIANT_ADD(epoll, edge) { EPOLLET };
 FIXTURE_VARIANT_ADD(epoll, oneshot) { EPOLLONESHOT };
+FIXTURE_VARIANT_ADD(epoll, edge_oneshot) { EPOLLET | EPOLLONESHOT };
 FIXTURE_VARIANT_ADD(epoll, exclusive) { EPOLLEXCLUSIVE };
 FIXTURE_VARIANT_ADD(epoll, exclusive_edge) { EPOLLEXCLUSIVE | EPOLLET };
 FIXTURE_VARIANT_ADD(epoll, semaphore_level) { 0, EFD_SEMAPHORE };
@@ -711,6 +739,7 @@ FIXTURE_SETUP(epoll)
 	STRESS_SETUP(variant->flags, 0);
 	self->s->arg = variant->mode;
 	self->s->aux = -1;
+	self->s->disturb = send_signals_at_times;
 	stress_add(self->s, "writer", PRODUCER, writes_by_turns, 1);
 	stress_add(self->s, "writer", PRODUCER, writes_when_empty, 1);
 }
@@ -719,7 +748,7 @@ NO_TEARDOWN(epoll)
 
 TEST_F(epoll, each_has_its_own)
 {
-	add_readers(self->s, 3, epolls_and_reads);
+	add_readers(self->s, 3, epolls);
 	ASSERT_TRUE(stress_run(self->s));
 }
 
@@ -728,7 +757,7 @@ TEST_F(epoll, beside_sleepers)
 {
 	if ((variant->mode & EPOLLEXCLUSIVE) && !in_kallsyms("eventfd_serve_sleepers"))
 		SKIP(return, "this kernel does not wake sleepers behind an exclusive epoll");
-	add_readers(self->s, 2, epolls_and_reads);
+	add_readers(self->s, 2, epolls);
 	add_readers(self->s, 2, reads);
 	ASSERT_TRUE(stress_run(self->s));
 }
@@ -762,7 +791,62 @@ TEST_F(epolls, many_wait_for_one)
 {
 	stress_add(self->s, "writer", PRODUCER, writes_by_turns, 1);
 	stress_add(self->s, "writer", PRODUCER, writes_when_empty, 1);
-	add_readers(self->s, 3, epolls_and_reads);
+	add_readers(self->s, 3, epolls);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+/*
+ * Nobody sleeps in a call: writers wait for room by other means, and what they write, as much as
+ * this returns, fits whenever there is some.
+ */
+static uint64_t full_or_has_room(struct stress *s)
+{
+	s->flags |= EFD_NONBLOCK;
+	s->consumers_first = true;
+	if (!(s->flags & EFD_SEMAPHORE))
+		return EFD_MAX;
+	s->start = EFD_MAX - 3;
+	s->producers_first = false;
+	return 1;
+}
+
+FIXTURE(room)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(room)
+{
+	int mode, flags;
+};
+
+FIXTURE_VARIANT_ADD(room, level) { 0 };
+FIXTURE_VARIANT_ADD(room, edge) { EPOLLET };
+FIXTURE_VARIANT_ADD(room, oneshot) { EPOLLONESHOT };
+FIXTURE_VARIANT_ADD(room, exclusive) { EPOLLEXCLUSIVE };
+FIXTURE_VARIANT_ADD(room, semaphore_level) { 0, EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(room, semaphore_edge) { EPOLLET, EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(room, semaphore_edge_oneshot) { EPOLLET | EPOLLONESHOT, EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(room, semaphore_exclusive_edge) { EPOLLEXCLUSIVE | EPOLLET, EFD_SEMAPHORE };
+
+FIXTURE_SETUP(room)
+{
+	STRESS_SETUP(variant->flags, 0);
+	self->s->arg = variant->mode;
+	self->s->aux = -1;
+	self->s->disturb = send_signals_at_times;
+}
+
+NO_TEARDOWN(room)
+
+TEST_F(room, is_what_epoll_waits_for)
+{
+	uint64_t amount = full_or_has_room(self->s);
+	int i;
+
+	for (i = 0; i < 3; i++)
+		stress_add(self->s, "writer with an epoll", PRODUCER, epolls, amount);
+	add_readers(self->s, 2, polls_and_reads);
 	ASSERT_TRUE(stress_run(self->s));
 }
 
@@ -787,6 +871,7 @@ FIXTURE_SETUP(uring)
 
 	STRESS_SETUP(variant->kind->flags, variant->kind->start);
 	self->s->consumers_first = variant->kind->both_ends;
+	self->s->disturb = send_signals_at_times;
 	for (i = 0; i < 8; i++)
 		URING_SETUP(&rings[i], 0);
 }
@@ -833,6 +918,7 @@ FIXTURE_SETUP(aio)
 	int i;
 
 	STRESS_SETUP(variant->flags, 0);
+	self->s->disturb = send_signals_at_times;
 	for (i = 0; i < 8; i++)
 		if (syscall(SYS_io_setup, 2 * BATCH, &aio[i]))
 			SKIP(return, "no aio here");
@@ -849,6 +935,16 @@ TEST_F(aio, signals_reads_and_polls)
 	add_readers(self->s, 1, aio_reads);
 	add_readers(self->s, 2, aio_polls);
 	add_readers(self->s, 1, reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+TEST_F(aio, polls_wait_for_room)
+{
+	uint64_t amount = full_or_has_room(self->s);
+
+	stress_add(self->s, "writer with aio polls", PRODUCER, aio_polls, amount);
+	stress_add(self->s, "writer with aio polls", PRODUCER, aio_polls, amount);
+	add_readers(self->s, 2, polls_and_reads);
 	ASSERT_TRUE(stress_run(self->s));
 }
 
@@ -922,7 +1018,7 @@ TEST_F(kernel, signals_from_everywhere)
 	stress_add(self->s, "writer", PRODUCER, writes_when_empty, 1);
 	add_readers(self->s, 3, reads);
 	add_readers(self->s, 1, polls_and_reads);
-	add_readers(self->s, 1, epolls_and_reads);
+	add_readers(self->s, 1, epolls);
 	ASSERT_TRUE(stress_run(self->s));
 }
 
