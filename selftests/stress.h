@@ -267,7 +267,7 @@ static inline void writes(struct task *t)
 		task_write(t, t->amount);
 }
 
-/* Likewise. On a kernel that cannot be asked for that, it is one more of those who sleep. */
+/* Never sleeps, or, on a kernel that cannot be asked for that, is one more of those who do. */
 static inline void tries_to_write(struct task *t)
 {
 	int flags = RWF_NOWAIT;
