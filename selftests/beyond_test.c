@@ -415,6 +415,8 @@ TEST_F(inline, aio_pwrite)
 			TH_LOG("length %zu", length[i]);
 		sum += fine ? value[0] : 0;
 	}
+	/* "Only a PWRITE of 0 bytes does nothing and returns 0" */
+	EXPECT_EQ(0, aio_run(ctx, IOCB_CMD_PWRITE, self->fd, value, 0));
 	EXPECT_EQ(-EINVAL, aio_run(ctx, IOCB_CMD_PWRITE, self->fd, &all_ones, 8));
 	EXPECT_EQ(-EFAULT, aio_run(ctx, IOCB_CMD_PWRITE, self->fd, hole, 8));
 	EXPECT_EQ(16, aio_run(ctx, IOCB_CMD_PWRITEV, self->fd, iov, 2));
