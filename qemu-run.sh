@@ -30,6 +30,7 @@ usage()
 	                        or several with commas between them
 	  --beyond FILE         names the tests that this kernel must fail, for scripts/verdict,
 	                        whose --help explains; without --test, all of them
+	  --claimed FILE        names the tests that must pass, likewise
 	  --cpu MODEL           of the guest, as QEMU calls it; its default, or the host's under KVM
 	  --device DEVICE       one more in the guest, as QEMU's -device; may be repeated
 	  --append 'ARGS'       more for the kernel command line; where given twice, both count
@@ -66,10 +67,10 @@ die()
 }
 
 arch=x86_64 accel=${ACCEL:-auto} auto='' cpus=${CPUS:-2} mem=${MEM:-256} timeout=${TIMEOUT:-300} pattern=${TEST:-}
-out=${O:-$here/build}/run append='' beyond='' cpu='' devices=() mode=test print='' files=()
+out=${O:-$here/build}/run append='' beyond='' claimed='' cpu='' devices=() mode=test print='' files=()
 while [ $# -gt 0 ]; do
 	case $1 in
-	--arch|--accel|--cpus|--mem|--timeout|--out|--test|--beyond|--append|--cpu|--device)
+	--arch|--accel|--cpus|--mem|--timeout|--out|--test|--beyond|--claimed|--append|--cpu|--device)
 		[ $# -gt 1 ] || die 2 "$1 wants a value" "see qemu-run.sh --help" ;;&
 	--arch) arch=$2; shift ;;
 	--accel) accel=$2; shift ;;
@@ -79,6 +80,7 @@ while [ $# -gt 0 ]; do
 	--out) out=$2; shift ;;
 	--test) pattern=$2; shift ;;
 	--beyond) beyond=$2; shift ;;
+	--claimed) claimed=$2; shift ;;
 	--cpu) cpu=$2; shift ;;
 	--device) devices+=(-device "$2"); shift ;;
 	--append) append="${append:+$append }$2"; shift ;;
@@ -101,7 +103,9 @@ number --timeout "$timeout"
 number SILENT_KVM "${SILENT_KVM:=15}"
 number SILENT_TCG "${SILENT_TCG:=60}"
 case $accel in auto|kvm|tcg) ;; *) die 2 "--accel $accel is none of auto, kvm, tcg" ;; esac
-[ -z "$beyond" ] || [ -r "$beyond" ] || die 2 "cannot read $beyond"
+for f in "$beyond" "$claimed"; do
+	[ -z "$f" ] || [ -r "$f" ] || die 2 "cannot read $f"
+done
 [[ $pattern =~ ^[A-Za-z0-9_.*?,-]*$ ]] || die 2 "--test '$pattern': a pattern has letters, digits, and _ . - * ? only; commas between several"
 
 # What differs between architectures: the program, the machine, and its two channels.
@@ -308,5 +312,5 @@ ended=${stopped:-0}
 [ "$outcome" != timeout ] || ended=124
 status=0
 "$here/scripts/verdict" --status "$ended" --accel "$accel" --seconds "$seconds" \
-	${beyond:+--beyond "$beyond"} ${pattern:+--some} "$out" >&2 || status=$?
+	${beyond:+--beyond "$beyond"} ${claimed:+--claimed "$claimed"} ${pattern:+--some} "$out" >&2 || status=$?
 exit "$status"

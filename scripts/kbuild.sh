@@ -17,6 +17,19 @@ alone()
 	export BUILDING=$O
 }
 
+# as_asked HINT: dies if the configuration is not what the fragments ask for, whose last word on each
+# option counts.
+as_asked()
+{
+	local missing
+	missing=$(sed -n 's/^\(CONFIG_[A-Za-z0-9_]*\)=.*/\1 &/p; s/^# \(CONFIG_[A-Za-z0-9_]*\) is not set$/\1 n/p' "$OBJ/.asked" |
+		awk 'NR == FNR { want[$1] = substr($0, length($1) + 2); next }
+		     /^CONFIG_/ { split($0, a, "="); have[a[1]] = $0 }
+		     END { for (o in want) if (want[o] == "n" || want[o] ~ /=n$/) { if (o in have) print "not wanted, but there: " have[o] }
+		                           else if (have[o] != want[o]) print "asked for, but not there: " want[o] }' - "$OBJ/.config" | sort)
+	[ -z "$missing" ] || { printf '%s\n' "$missing" >&2; die "the configuration is not what the fragments ask for" "$1"; }
+}
+
 # kmake ARGS...: make in the current tree, out of tree.
 kmake() { kmake_by -C "$TREE" O="$OBJ" "$@"; }
 # kmake_here ARGS...: the same without the kernel's preparations, which must have been made

@@ -202,13 +202,6 @@ no_guest_in()
 {
 	[ ! -e "$1.lock" ] || flock -n "$1.lock" true || die 2 "a guest is at work in $1" "wait for it, or give this one a place of its own with O="
 }
-# passed DIR: the tests that passed in the run that DIR is of, as suite.fixture.variant.test
-passed()
-{
-	tr -d '\r' < "$1/results.tap" |
-		sed -n 's/^    # Subtest: /suite /p; s/^    ok [0-9]* /ok /p' |
-		awk '$1 == "suite" { suite = $2 } $1 == "ok" && !/# SKIP/ { print suite "." $2 }' | sort
-}
 # both COMMAND...: COMMAND stock, then COMMAND series, each with SERIES as that side wants it
 both()
 {
@@ -216,13 +209,15 @@ both()
 	SERIES=all "$@" series
 }
 # sources BUT: what everything is made of: all our files as they are, tracked or about to be, but for
-# those whose names BUT (an extended regular expression) matches, and the tree that they are for
+# those whose names BUT (an extended regular expression) matches, the tree that they are for, and
+# the compiler and the emulator
 sources()
 {
 	# what is built may be in here, too
 	local built=${O#"$TOP/"}
 	{
 		echo "$ARCH $KDIR $BASE ${BASE_SOURCES:-no} ${ACCEL:-auto}"
+		{ "${cross}gcc" --version; "${QEMU:-$qemu}" --version; } 2> /dev/null || :
 		if [ -n "$KDIR" ]; then sums "$KDIR"; else stat -L -c '%s %Y' "$BASE_TARBALL" 2> /dev/null || :; fi
 		cd "$TOP" && if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then
 			git ls-files -z --cached --others --exclude-standard

@@ -2,7 +2,8 @@
 # verdict.awk: reads results.tap for scripts/verdict. Prints lines KEY=VALUE, and "fail SUITE
 # TEST" (TEST is - if the suite failed as a whole) with what it said behind it, each line after
 # a bar. Lines that are not TAP count as said by the test that runs. The file that -v list=
-# names has the tests that must fail; -v some= says that not all were asked for.
+# names has the tests that must fail, that of -v claims= those that must pass; -v some= says
+# that not all were asked for.
 
 # "ok 3 - name # SKIP why": sets good, number, name, outcome
 function result(text) {
@@ -54,12 +55,20 @@ function finish(name, good, skip, why,	i) {
 	broken[name] = trouble != ""
 	begin()
 }
+# A test of those that had to run has not.
+function missing(full, why,	suite, name) {
+	suite = name = full
+	sub(/\..*/, "", suite)
+	sub(/^[^.]*\./, "", name)
+	if (!broken[suite]) failure(suite, name, "    # " why "\n")
+}
 BEGIN {
 	begin()
 	while (list != "" && (getline line < list) > 0) {
 		sub(/#.*/, "", line)
 		if (split(line, word, " ")) { must_fail[word[1]] = word[2]; listed[++nr_listed] = word[1] }
 	}
+	while (claims != "" && (getline line < claims) > 0) claimed[++nr_claimed] = line
 }
 /^1\.\.[0-9]+/ {
 	if (outer != "") complaint = complaint " two outer plans;"
@@ -98,6 +107,7 @@ BEGIN {
 	seen[number] = open = 1
 	full = suite "." name
 	if (full in must_fail) judged[full] = 1
+	if (!skip) ran[full] = 1
 	if (skip) skipped++
 	else if (good && full in must_fail) {
 		test[++fails] = name
@@ -122,13 +132,10 @@ END {
 		finish(suite == "" ? "?" : suite, -1)
 	}
 	# where a suite did not run to its end, that is what is wrong
-	for (i = 1; i <= nr_listed && !some && closing; i++) {
-		suite = name = listed[i]
-		sub(/\..*/, "", suite)
-		sub(/^[^.]*\./, "", name)
-		if (!(listed[i] in judged) && !broken[suite])
-			failure(suite, name, "    # it was not run, but this kernel must fail it: " must_fail[listed[i]] "\n")
-	}
+	for (i = 1; i <= nr_listed && !some && closing; i++)
+		if (!(listed[i] in judged)) missing(listed[i], "it was not run, but this kernel must fail it: " must_fail[listed[i]])
+	for (i = 1; i <= nr_claimed && !some && closing; i++)
+		if (!(claimed[i] in ran)) missing(claimed[i], "it has not run, but the patches claim it")
 	if (outer == "") complaint = complaint " no plan;"
 	else if (suites < outer) complaint = complaint " " suites + 0 " of " outer " suites have a result;"
 	gsub(/[^A-Za-z0-9_.+-]/, "", release)
