@@ -361,6 +361,18 @@ TEST_F(inline, pwritev2_other_flags_are_refused)
 	EXPECT_EQ(25u, efd_fill(self->fd));
 }
 
+/* "RWF_APPEND, which means nothing then" */
+TEST_F(inline, append_means_nothing_to_who_has_it)
+{
+	uint64_t value[] = { 5, 7 };
+	struct iovec iov[] = { { value, 8 }, { value + 1, 8 } };
+
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, fcntl(self->fd, F_GETFL) | O_APPEND));
+	EXPECT_EQ(8, RET(pwritev2(self->fd, iov, 1, -1, RWF_APPEND)));
+	EXPECT_EQ(16, RET(pwritev2(self->fd, iov, 2, -1, RWF_APPEND | RWF_NOWAIT)));
+	EXPECT_EQ(17u, efd_fill(self->fd));
+}
+
 /* The same: with O_APPEND on the file, too. */
 TEST_F(inline, o_append_changes_nothing)
 {
