@@ -15,7 +15,6 @@ stage()
 		"$TOP/scripts/$step"
 	done
 	cp "$TREE/fs/eventfd.c" "$work/eventfd.c"
-	tests=$(cat "$OBJ/initramfs.cpio" "$TREE/fs/eventfd_kunit.c" | digest)
 }
 
 # compile: eventfd.o by the command that made it
@@ -37,6 +36,10 @@ relink()
 	kmake_here -o . -o prepare LOCALVERSION=-eventfd "$(basename "$IMAGE")"
 }
 
+# twice COMMAND...: once more if it fails, as somebody may have killed the compiler; what it says
+# goes to $work/build.log
+twice() { "$@" < /dev/null > "$work/build.log" 2>&1 || "$@" < /dev/null > "$work/build.log" 2>&1; }
+
 # switched: one kernel with all faults of $todo that can be in one, to $work/switched.image;
 # those that cannot to $work/alone, and those that do not compile to $work/unbuilt, by number
 switched()
@@ -47,12 +50,12 @@ switched()
 		awk 'FILENAME ~ /unbuilt/ { skip[$1]; next } { print FNR in skip ? "-" : $1 }' "$work/unbuilt" "$work/todo" > "$work/chosen"
 		rm -f "$source"
 		"$TOP/mutants/plant" --switch "$work/eventfd.c" < "$work/chosen" > "$source" 2> "$work/alone"
-		if relink < /dev/null > "$work/build.log" 2>&1; then
+		if twice relink; then
 			cp "$OBJ/$IMAGE" "$work/switched.image"
 			return
 		fi
 		bad=$(awk '/In function .*__[0-9]+\047/ { n = $0; gsub(/.*__|\047.*/, "", n) }
-			/ error: / && n { sub(/.* error: /, ""); print n "\t" substr($0, 1, 60); n = "" }' "$work/build.log")
+			/eventfd\.c:[0-9:]* error: / && n { sub(/.* error: /, ""); print n "\t" substr($0, 1, 60); n = "" }' "$work/build.log")
 		[ -n "$bad" ] || break
 		printf '%s\n' "$bad" >> "$work/unbuilt"
 	done
@@ -68,11 +71,20 @@ plant()
 }
 
 # objtool NAME: what it says, which reads the object. What the compiler warns of is how faults
-# are planted, too: that does not count.
+# are planted, too: that does not count. Fails if there is no object.
 objtool()
 {
 	plant "$1"
-	compile < /dev/null 2>&1 | awk '/warning: objtool: / && !n++ { sub(/.*warning: /, ""); print substr($0, 1, 60) }'
+	twice compile || return
+	awk '/warning: objtool: / && !n++ { sub(/.*warning: /, ""); print substr($0, 1, 60) }' "$work/build.log"
+}
+
+# why_not: the last build failed
+why_not()
+{
+	awk '/error: / && !n++ { sub(/.*error: /, ""); why = $0 }
+		NF { last = $0 }
+		END { gsub(/\t/, " ", why); print substr(n ? why : "without an error: " last, 1, 60) }' "$work/build.log"
 }
 
 # builder: hands on number and name of all in $todo, and builds those kernels that have to be
@@ -85,10 +97,10 @@ builder()
 		while [ "$(find "$work" -maxdepth 1 -name '*.image' | wc -l)" -gt $((guests + 2)) ]; do sleep 0.3; done
 		if [ "$name" != none ] && grep -qx $n "$work/alone"; then
 			plant "$name"
-			if relink < /dev/null > "$work/build.log" 2>&1; then
+			if twice relink; then
 				mv "$OBJ/$IMAGE" "$work/$n.image"
 			else
-				sed -n 's/.*error: /'$n'\t/p' "$work/build.log" | head -1 | cut -c1-60 >> "$work/unbuilt"
+				printf '%s\t%s\n' "$n" "$(why_not)" >> "$work/unbuilt"
 			fi
 		else
 			ln "$work/switched.image" "$work/$n.image"

@@ -1,24 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2154 # scripts/mutants has the variables
-# Sourced by scripts/mutants: what came of which fault, in $work/verdicts.
+# Sourced by scripts/mutants and mutants/report: what came of which fault, in $work/verdicts, a
+# line each: name, digest of its function, CONFIG, killed|survived|unbuilt, by what, digest of the
+# tests, seconds. A line is in $work/pending first, with the number of its batch.
 
-# known: what came of which fault on this kernel, as far as that is still true
-known()
+# digest_of_tests: all that the tests of a guest are made from, KUnit's as well
+digest_of_tests()
 {
-	awk -F'\t' -v config="$CONFIG" -v tests="$tests" '
-		NR == FNR { key[$1] = $2; next }
-		$2 == key[$1] && $3 == config && ($4 != "survived" || $6 == tests) { found[$1] = $4 }
-		END { for (name in found) print name "\t" found[name] }' "$work/keys" "$work/verdicts"
+	{
+		(cd "$TOP" && { c_files selftests samples; ls selftests/*_test.sh; echo selftests/settings; echo initramfs/init; } | xargs sha256sum)
+		sha256sum < "$TREE/fs/eventfd_kunit.c"
+	} | digest
 }
 
-# sort_out NAMES...: those of which nothing is known on this kernel to $todo, survivors to $alive
+# standing DIR KEYS: those lines of DIR/verdicts that still hold: their function is the same, and
+# they were made with the tests of DIR/tests, or by objtool, which knows of none
+standing()
+{
+	awk -F'\t' -v tests="$(cat "$1/tests")" '
+		NR == FNR { key[$1] = $2; next }
+		$2 == key[$1] && ($6 == tests || $5 ~ /^objtool: /) && ($4 != "killed" || $5 !~ /^-?$/)' "$2" "$1/verdicts"
+}
+
+# killer NAME: the one test that has killed it on this kernel, if it was one; today it may be another
+killer()
+{
+	awk -F'\t' -v name="$1" -v config="$CONFIG" '
+		NR == FNR { key[$1] = $2; next }
+		$1 == name && $2 == key[name] && $3 == config { by = $4 == "killed" && $6 !~ /^-?$/ ? $5 : "" }
+		END { if (by ~ /^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$/) print by }' "$work/keys" "$work/verdicts"
+}
+
+# by_chance WHAT: whether time or chance may have done it. Also a test of the suite stress finds
+# what it finds by many tries.
+by_chance()
+{
+	grep -qE '^(hangs|TIMEOUT|DIED|stress[. ])| # timeout|rcu.*stall|lockup|blocked for more than|kmemleak|unreferenced object' <<< "$1"
+}
+
+# sort_out NAMES...: those of which nothing is known on this kernel to $todo, survivors to $alive;
+# one that did not build may do so this time
 sort_out()
 {
 	local name what
 	local -A what_of=()
 	while IFS=$'\t' read -r name what; do
 		what_of[$name]=$what
-	done < <(known)
+	done < <(standing "$work" "$work/keys" | awk -F'\t' -v config="$CONFIG" '$3 == config && $4 != "unbuilt" { print $1 "\t" $4 }')
 	todo=() alive=()
 	for name; do
 		case ${what_of[$name]:-} in
@@ -28,9 +56,37 @@ sort_out()
 	done
 }
 
-# record NAME VERDICT BY SECONDS
-record()
+# row NAME VERDICT BY SECONDS: a line for verdicts
+row()
 {
 	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$(sed -n "s/^$1	//p" "$work/keys")" \
-		"$CONFIG" "$2" "$3" "$tests" "$4" >> "$work/verdicts"
+		"$CONFIG" "$2" "$3" "$tests" "$4"
+}
+
+# record BATCH NAME VERDICT BY SECONDS: as row, once the control of that batch has passed
+record()
+{
+	(
+		flock 9
+		printf '%s\t%s\n' "$1" "$(row "${@:2}")" >> "$work/pending"
+		hand_over
+	) 9> "$work/pending.lock"
+}
+
+# passed BATCH: its control has; what came of the others was not this machine's doing
+passed()
+{
+	(
+		flock 9
+		echo "$1" >> "$work/passed"
+		hand_over
+	) 9> "$work/pending.lock"
+}
+hand_over()
+{
+	awk -F'\t' -v verdicts="$work/verdicts" '
+		FILENAME ~ /passed$/ { passed[$1]; next }
+		$1 in passed { sub(/^[^\t]*\t/, ""); print >> verdicts; next }
+		{ print }' "$work/passed" "$work/pending" > "$work/pending.tmp"
+	settle "$work/pending"
 }
