@@ -27,7 +27,7 @@ killer()
 {
 	awk -F'\t' -v name="$1" -v config="$CONFIG" '
 		NR == FNR { key[$1] = $2; next }
-		$1 == name && $2 == key[name] && $3 == config { by = $4 == "killed" && $6 !~ /^-?$/ ? $5 : "" }
+		$1 == name && name in key && $2 == key[name] && $3 == config { by = $4 == "killed" && $6 !~ /^-?$/ ? $5 : "" }
 		END { if (by ~ /^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$/) print by }' "$work/keys" "$work/verdicts"
 }
 
