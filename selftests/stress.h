@@ -10,6 +10,13 @@
  * still asleep when there is something for it has not been woken. Only then are all told to
  * leave, and who sleeps rightly is sent a signal.
  *
+ * Who is never in need of a wakeup would hide that another has not had one: it empties the
+ * counter, or its next call wakes the others after all. So half a round is without such tasks,
+ * and if some of a side sleep in their calls and others are told when to make theirs, then the
+ * work is left to the former or to the latter, by turns.
+ *
+ * All who produce or consume have to get to do something: until they have, there are more rounds.
+ *
  * Sums are of 128 bits. What a task has done is in memory that it shares, in a form that is
  * whole at every moment: it may be killed at any.
  */
@@ -47,7 +54,15 @@ static inline struct sum sum_minus(struct sum a, struct sum b)
 }
 
 enum side { PRODUCER, CONSUMER, BYSTANDER, NR_SIDES };
-enum phase { RUN, STOP, END };
+enum phase { RUN, REST, STOP, END };
+
+/* How a task waits until it can proceed. */
+enum way {
+	SLEEPS,		/* in its call */
+	IS_TOLD,	/* by poll and the like; may also listen, and leave it to others */
+	ASYNC,		/* by a request that is under way */
+	HELPS,		/* not at all, and others may need no wakeup because of it */
+};
 
 /* What a task has done: added, taken, and how often. */
 struct record {
@@ -66,19 +81,23 @@ struct task {
 	/* set by the test */
 	const char *name;
 	enum side side;
+	enum way way;
 	void (*main)(struct task *t);
 	uint64_t amount;	/* a producer's */
 	int arg;
 	bool process;		/* not a thread: can be killed */
 
 	struct stress *s;
+	bool early;		/* what there is to do in the rest of a round is for others */
 	int fd;
 	ssize_t ret;		/* of the last call */
+	bool nowait;		/* which was told not to wait */
 	bool was_last;
 	int error;
 	pthread_t thread;
 	_Atomic pid_t tid;
-	_Atomic bool done;
+	_Atomic bool begun, done;
+	uint64_t ops;		/* in all rounds */
 	_Atomic unsigned int turn;
 	struct record record[2];
 } __attribute__((aligned(64)));
@@ -92,6 +111,7 @@ struct stress {
 
 	/* set by the test */
 	int flags;			/* of the eventfd */
+	bool toggled;			/* O_NONBLOCK, by somebody */
 	uint64_t start;			/* what is in it */
 	bool consumers_first, producers_first;	/* who may leave first */
 	void (*prepare)(struct stress *s);	/* before the tasks of a round start */
@@ -141,6 +161,21 @@ static inline unsigned int dice(struct stress *s, unsigned int n)
 
 /* The test's own part of a task's work. */
 
+/* Whether what there is to do now is for others than @t: who is told of it goes on listening. */
+static inline bool leaves_it(struct task *t)
+{
+	return t->early && atomic_load_explicit(&t->s->phase, memory_order_relaxed) != RUN;
+}
+
+static inline bool has_to_leave(struct task *t)
+{
+	int phase = t->s->phase;
+
+	if (phase == REST)
+		return t->early && t->way != IS_TOLD;
+	return phase == END || (phase == STOP && t->early);
+}
+
 /*
  * Whether @t is to make another call. Who may sleep is told by a signal; who never sleeps
  * leaves when it has found nothing to do after the others were gone.
@@ -152,7 +187,11 @@ static inline bool goes_on(struct task *t)
 
 	if (__builtin_expect(phase == RUN, 1))
 		return true;
-	if (phase == END || t->side == s->first || t->side == BYSTANDER)
+	if (has_to_leave(t))
+		return false;
+	if (phase == REST)
+		return true;
+	if (t->side == s->first || t->side == BYSTANDER)
 		return false;
 	if (t->was_last && t->ret == -EAGAIN)
 		return false;
@@ -186,17 +225,52 @@ static inline void task_fails(struct task *t, int error)
 	t->s->trouble = true;
 }
 
-/* A call that did not do it: only because it was told not to wait, or of a signal. */
+/* The signals that this task has had since the last look: USR1 interrupts, USR2 only seems to. */
+#define HAD_USR1	1
+#define HAD_USR2	2
+
+static __thread volatile sig_atomic_t had_signals;
+
+static inline void on_signal(int sig)
+{
+	had_signals |= sig == SIGUSR1 ? HAD_USR1 : HAD_USR2;
+}
+
+/* A call that did not do it: only because it was told not to wait, or of a signal that came. */
 static inline ssize_t task_check(struct task *t, ssize_t ret)
 {
+	bool interrupted = had_signals, refused = t->nowait || t->s->toggled;
+
+	had_signals = 0;
 	t->ret = ret;
-	if (ret == 8 || ret == -EINTR)
+	t->nowait = false;
+	if (ret == 8 || (ret == -EINTR && interrupted))
 		return ret;
-	if (ret == -EAGAIN)
+	if (ret == -EAGAIN && (refused || (t->s->flags & EFD_NONBLOCK)))
 		sched_yield();
 	else
 		task_fails(t, ret);
 	return ret;
+}
+
+/* What a read or a write says; a signal that does not interrupt must not seem to have done so. */
+static inline ssize_t task_called(struct task *t, ssize_t ret, int flags)
+{
+	t->nowait = flags & RWF_NOWAIT;
+	return ret == -EINTR && !(had_signals & HAD_USR1) ? -ERESTART : ret;
+}
+
+static inline void task_took(struct task *t, uint64_t value)
+{
+	if (t->s->flags & EFD_SEMAPHORE ? value != 1 : !value)
+		task_fails(t, -ENODATA);
+	record_done(t, (struct sum){}, (struct sum){ value }, 1);
+}
+
+/* What the last read took. */
+static inline uint64_t task_value(struct task *t)
+{
+	return t->record[~t->turn & 1].value;
 }
 
 static inline ssize_t task_read_fd(struct task *t, int fd, int flags)
@@ -205,16 +279,15 @@ static inline ssize_t task_read_fd(struct task *t, int fd, int flags)
 	struct iovec iov = { &now->value, 8 };
 	ssize_t ret;
 
+	/* the page is there from here on: who is killed in the call gets what it has taken */
+	now->value = 0;
 	if (flags)
 		ret = RET(preadv2(fd, &iov, 1, -1, flags));
 	else
 		ret = RET(read(fd, &now->value, 8));
-	if (ret == 8) {
-		if (!now->value)
-			task_fails(t, -ENODATA);
-		record_done(t, (struct sum){}, (struct sum){ now->value }, 1);
-	}
-	return ret;
+	if (ret == 8)
+		task_took(t, now->value);
+	return task_called(t, ret, flags);
 }
 
 static inline ssize_t task_read(struct task *t, int flags)
@@ -238,7 +311,7 @@ static inline ssize_t task_write_fd(struct task *t, int fd, uint64_t amount, int
 		record_done(t, (struct sum){ amount }, (struct sum){}, 1);
 	else
 		now->pending = 0;
-	return ret;
+	return task_called(t, ret, flags);
 }
 
 static inline ssize_t task_write(struct task *t, uint64_t amount)
@@ -293,38 +366,44 @@ static inline void writes_when_empty(struct task *t)
 	}
 }
 
+/* In the rest of a round, readers are to fall asleep: they would not if there is too much. */
+static inline bool waits_for_readers(struct task *t)
+{
+	if (t->s->phase == RUN || !efd_events(t->fd, POLLIN))
+		return false;
+	sched_yield();
+	return true;
+}
+
 static inline void writes_by_turns(struct task *t)
 {
 	if (t->s->round % 2)
 		writes_when_empty(t);
-	else
-		writes(t);
+	while (goes_on(t))
+		if (!waits_for_readers(t))
+			task_write(t, t->amount);
 }
 
 /* Adds nothing, and wakes all the same. */
 static inline void writes_nothing(struct task *t)
 {
 	while (goes_on(t)) {
-		task_check(t, efd_write(t->fd, 0));
+		if (task_check(t, efd_write(t->fd, 0)) == -EAGAIN)
+			task_fails(t, -EAGAIN);
 		sched_yield();
 	}
 }
 
 /* The rounds. */
 
-static inline void on_release(int sig)
-{
-}
-
 static inline struct stress *stress_new(int flags, uint64_t start)
 {
-	struct sigaction action = { .sa_handler = on_release };
+	struct sigaction action = { .sa_handler = on_signal };
 	struct stress *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (s == MAP_FAILED)
 		return NULL;
-	/* USR1 interrupts a call, USR2 only seems to */
 	sigaction(SIGUSR1, &action, NULL);
 	action.sa_flags = SA_RESTART;
 	sigaction(SIGUSR2, &action, NULL);
@@ -353,6 +432,7 @@ static inline void *task_thread(void *arg)
 	struct task *t = arg;
 
 	t->tid = syscall(SYS_gettid);
+	t->begun = true;
 	t->main(t);
 	t->s->left[t->side]--;
 	t->done = true;
@@ -367,6 +447,7 @@ static inline bool task_start(struct task *t)
 
 	t->done = false;
 	t->was_last = false;
+	t->nowait = false;
 	t->ret = 0;
 	t->tid = 0;
 	t->fd = t->s->fd;
@@ -517,18 +598,17 @@ static inline bool stress_settle(struct stress *s)
 	return true;
 }
 
-/* All leave, by a signal if need be. */
-static inline bool stress_release(struct stress *s)
+/* Who has to leave now does, by a signal if need be. */
+static inline bool stress_leave(struct stress *s)
 {
 	uint64_t end = now_ms() + WAIT_MS;
 	bool all;
 	int i;
 
-	s->phase = END;
 	do {
 		all = true;
 		for (i = 0; i < s->nr; i++) {
-			if (s->task[i].done)
+			if (s->task[i].done || !has_to_leave(&s->task[i]))
 				continue;
 			all = false;
 			/* also a process that has not even started yet */
@@ -542,7 +622,18 @@ static inline bool stress_release(struct stress *s)
 	if (!all) {
 		stress_show(s, "deaf to signals");
 		s->lost++;
+		s->trouble = true;
 	}
+	return all;
+}
+
+static inline bool stress_release(struct stress *s)
+{
+	bool all;
+	int i;
+
+	s->phase = END;
+	all = stress_leave(s);
 	for (i = 0; i < s->nr; i++) {
 		if (s->task[i].process)
 			kill(s->task[i].tid, SIGKILL);
@@ -560,8 +651,10 @@ static inline void stress_bury(struct stress *s, struct task *t)
 	struct record *last = record_now(t);
 
 	/* a read puts its value there before anybody can know that it was done */
-	if (last->value)
+	if (last->value) {
 		last->out = sum_add(last->out, last->value);
+		last->ops++;
+	}
 	last->value = 0;
 	if (last->pending)
 		s->doubt[s->nr_doubts++] = last->pending;
@@ -604,10 +697,96 @@ static inline void stress_balance(struct stress *s)
 	s->lost += missing.high || missing.low >> 32 ? 1 : missing.low;
 }
 
+/* Of two kinds of rounds that come by turns, and each of them in rounds of both parities. */
+static inline bool stress_odd_pair(struct stress *s)
+{
+	return (s->round ^ s->round >> 1) & 1;
+}
+
+/* Who leaves it to others in the rest of this round. Says if there are sides with both kinds. */
+static inline bool stress_divide(struct stress *s)
+{
+	unsigned int kinds[NR_SIDES] = {};
+	bool mixed = false;
+	struct task *t;
+	int i;
+
+	for (i = 0; i < s->nr; i++)
+		if (s->task[i].way != HELPS)
+			kinds[s->task[i].side] |= s->task[i].way == SLEEPS ? 1 : 2;
+	for (i = 0; i < s->nr; i++) {
+		t = &s->task[i];
+		t->early = t->way == HELPS ||
+			   (kinds[t->side] == 3 && (t->way == SLEEPS) == stress_odd_pair(s));
+		mixed |= kinds[t->side] == 3;
+	}
+	return mixed;
+}
+
+/* Who has not done anything yet goes first; apart from that, each is the first once. */
+static inline bool stress_start(struct stress *s)
+{
+	int turn, i, nr;
+
+	for (turn = 0; turn < 2; turn++)
+		for (i = 0; i < s->nr; i++) {
+			nr = (i + s->round) % s->nr;
+			if (turn != !!s->task[nr].ops)
+				continue;
+			if (!task_start(&s->task[nr])) {
+				stress_log("task %d does not start", nr);
+				return false;
+			}
+		}
+	return true;
+}
+
+static inline bool stress_begun(struct stress *s)
+{
+	int i;
+
+	for (i = 0; i < s->nr; i++)
+		if (!s->task[i].begun)
+			return false;
+	return true;
+}
+
+/* Until the time is over, and all have begun, which on a slow machine they may not have by then. */
+static inline void stress_pass(struct stress *s, unsigned int ms)
+{
+	uint64_t begun = now_ms();
+
+	while (!s->trouble &&
+	       (now_ms() < begun + ms || (!stress_begun(s) && now_ms() < begun + WAIT_MS))) {
+		if (s->disturb)
+			s->disturb(s);
+		else
+			usleep(2000);
+	}
+}
+
+/* All who are there to do something have, in some round. */
+static inline bool stress_had_turns(struct stress *s, bool show)
+{
+	bool all = true;
+	struct task *t;
+	int i;
+
+	for (i = 0; i < s->nr; i++) {
+		t = &s->task[i];
+		if (t->side == BYSTANDER || t->ops)
+			continue;
+		all = false;
+		if (show)
+			stress_log("%s (task %d, amount %#llx) has done nothing in %d rounds",
+				   t->name, i, (unsigned long long)t->amount, s->round);
+	}
+	return all;
+}
+
 static inline bool stress_round(struct stress *s, unsigned int ms)
 {
 	bool consumers;
-	uint64_t end;
 	int i;
 
 	s->phase = RUN;
@@ -624,23 +803,19 @@ static inline bool stress_round(struct stress *s, unsigned int ms)
 		memset(s->task[i].record, 0, sizeof(s->task[i].record));
 		s->task[i].turn = 0;
 		s->task[i].error = 0;
+		s->task[i].begun = false;
 	}
 	if (s->prepare)
 		s->prepare(s);
-	for (i = 0; i < s->nr; i++)
-		if (!task_start(&s->task[i])) {
-			stress_log("task %d does not start", i);
-			return false;
-		}
+	if (!stress_start(s))
+		return false;
 
-	end = now_ms() + ms;
-	while (!s->trouble && now_ms() < end) {
-		if (s->disturb)
-			s->disturb(s);
-		else
-			usleep(2000);
-	}
+	stress_pass(s, (ms + 1) / 2);
+	s->phase = REST;
+	stress_leave(s);
+	stress_pass(s, ms / 2);
 	s->phase = STOP;
+	stress_leave(s);
 	if (s->stop)
 		s->stop(s);
 	if (!s->trouble && !stress_settle(s))
@@ -651,8 +826,10 @@ static inline bool stress_round(struct stress *s, unsigned int ms)
 		if (s->task[i].error)
 			stress_log("%s got %s", s->task[i].name, strerror(-s->task[i].error));
 	stress_balance(s);
-	for (i = 0; i < s->nr; i++)
+	for (i = 0; i < s->nr; i++) {
+		s->task[i].ops += record_now(&s->task[i])->ops;
 		s->ops += record_now(&s->task[i])->ops;
+	}
 	s->ops += s->added;
 	if (s->clean)
 		s->clean(s);
@@ -664,19 +841,25 @@ static inline bool stress_round(struct stress *s, unsigned int ms)
 static inline bool stress_run(struct stress *s)
 {
 	static const unsigned int part[] = { 20, 30, 20, 100 };
+	unsigned int ms, least = stress_ms() < 80 ? (stress_ms() + 3) / 4 : 20;
 	uint64_t begun = now_ms(), end = begun + stress_ms();
-	unsigned int ms;
+	/* each side goes first, and each kind of a side is left alone before it does */
+	int rounds = stress_divide(s) && s->consumers_first && s->producers_first ? 3 : 2;
 	bool good = true;
 
 	for (s->round = 0; good; s->round++) {
-		if (now_ms() >= end && s->round >= 2 &&
-		    (!s->wants_kills || s->kills || now_ms() >= end + WAIT_MS))
+		if (now_ms() >= end && s->round >= rounds &&
+		    ((stress_had_turns(s, false) && (!s->wants_kills || s->kills)) ||
+		     now_ms() >= end + WAIT_MS))
 			break;
+		stress_divide(s);
 		ms = part[s->round % ARRAY_SIZE(part)] * (stress_ms() > 2000 ? 5 : 1);
 		if (now_ms() + ms > end)
-			ms = now_ms() + 20 > end ? 20 : end - now_ms();
+			ms = now_ms() + least > end ? least : end - now_ms();
 		good = stress_round(s, ms);
 	}
+	if (good)
+		good = stress_had_turns(s, true);
 	if (!good && !s->lost)
 		s->lost = 1;
 	printf("# stress: %llu operations, %llu lost, %d rounds, %llu ms\n",
