@@ -244,6 +244,51 @@ static void urings(struct task *t)
 	} while (on || under_way + wait);
 }
 
+static void cancel(struct uring *ring, unsigned int tag)
+{
+	uring_queue(ring, IORING_OP_ASYNC_CANCEL, -1, (void *)(uintptr_t)tag, 0, CANCEL_TAG);
+}
+
+/* A poll, once or (@arg) for as many times as it takes, says when. */
+static void ring_polls(struct task *t)
+{
+	struct uring *ring = &rings[t - t->s->task];
+	int events = t->side == PRODUCER ? POLLOUT : POLLIN;
+	bool armed = false, cancelled = false, wait = false, told, on;
+	struct io_uring_cqe cqe;
+
+	do {
+		on = goes_on(t) && !t->error;
+		if (on && !armed) {
+			uring_queue_poll(ring, t->fd, events, 0)->len = t->s->arg;
+			armed = true;
+		} else if (!on && armed && !cancelled) {
+			cancel(ring, 0);
+			cancelled = true;
+			wait = true;
+		}
+		if (armed || wait)
+			task_check(t, uring_step(t, ring) == -EINTR ? -EINTR : 8);
+		told = false;
+		while (uring_peek(ring, &cqe)) {
+			if (cqe.user_data == CANCEL_TAG) {
+				wait = false;
+				continue;
+			}
+			if (!(cqe.flags & IORING_CQE_F_MORE))
+				armed = false;
+			told |= cqe.res > 0;
+			if (cqe.res <= 0 && (on || cqe.res != -ECANCELED))
+				task_fails(t, cqe.res);
+		}
+		/* an event of many is one for each change: there may be more to do than one call */
+		while (on && told) {
+			takes_its_turn(t);
+			told = t->s->arg && t->ret == 8;
+		}
+	} while (on || armed || wait);
+}
+
 /* Linux native aio. */
 
 static aio_context_t aio[MAX_TASKS];
@@ -281,7 +326,7 @@ static void aio_signals(struct task *t)
 	}
 }
 
-/* A read by way of io_submit(), which sleeps. */
+/* A read or a write by way of io_submit(), which sleeps. */
 static int aio_does(struct task *t, int op, uint64_t *value)
 {
 	aio_context_t ctx = aio[t - t->s->task];
@@ -313,6 +358,18 @@ static void aio_reads(struct task *t)
 		ret = aio_does(t, IOCB_CMD_PREAD, &value);
 		if (ret == 8)
 			task_took(t, value);
+		task_check(t, ret);
+	}
+}
+
+static void aio_writes(struct task *t)
+{
+	int ret;
+
+	while (goes_on(t)) {
+		ret = aio_does(t, IOCB_CMD_PWRITE, &t->amount);
+		if (ret == 8)
+			record_done(t, (struct sum){ t->amount }, (struct sum){}, 1);
 		task_check(t, ret);
 	}
 }
@@ -420,6 +477,186 @@ static void forks_and_writes(struct task *t)
 		if (pid < 0)
 			task_fails(t, -errno);
 	}
+}
+
+/* Eventfds whose last descriptor is closed while others are still at it. */
+
+#define FIRST_LIFE	300
+#define NR_LIVES	8
+#define MAKERS		2
+
+static struct life {
+	_Atomic enum { NOT_THERE, THERE, TAKEN } state;
+	uint64_t sum;
+} lives[NR_LIVES];
+
+/*
+ * Makes one, hands a descriptor of it over, by a ticket in ours, writes what it has
+ * promised, and closes its own: that, or the other's, is the last close.
+ */
+static void makes_and_closes(struct task *t)
+{
+	unsigned int i, left;
+	struct life *life;
+	int fd;
+
+	for (i = t->arg; goes_on(t); i += MAKERS) {
+		life = &lives[i % NR_LIVES];
+		if (life->state != NOT_THERE) {
+			sched_yield();
+			continue;
+		}
+		fd = efd_create(0, t->s->flags);
+		if (fd < 0 || dup2(fd, FIRST_LIFE + i % NR_LIVES) < 0) {
+			task_fails(t, fd < 0 ? fd : -errno);
+			break;
+		}
+		left = i / NR_LIVES % 3 + 1;
+		life->sum = left;
+		life->state = THERE;
+		while (!t->error && task_write(t, 1) != 8)
+			;
+		while (left && !t->error)
+			left -= task_check(t, task_write_fd(t, fd, 1, 0)) == 8;
+		close(fd);
+	}
+}
+
+static void takes_and_closes(struct task *t)
+{
+	uint64_t tickets, sum;
+	struct life *life;
+	unsigned int i;
+	int state;
+
+	while (goes_on(t)) {
+		if (task_read(t, 0) != 8)
+			continue;
+		for (tickets = task_value(t); tickets; tickets--) {
+			/* there is one for each ticket */
+			for (i = 0;; i = (i + 1) % NR_LIVES) {
+				life = &lives[i];
+				state = THERE;
+				if (atomic_compare_exchange_strong(&life->state, &state, TAKEN))
+					break;
+			}
+			for (sum = 0; sum < life->sum && !t->error;)
+				if (task_check(t, task_read_fd(t, FIRST_LIFE + i, 0)) == 8)
+					sum += task_value(t);
+			if (sum > life->sum)
+				task_fails(t, -EOVERFLOW);
+			close(FIRST_LIFE + i);
+			life->state = NOT_THERE;
+		}
+	}
+}
+
+/* A number of which nobody knows whether it is still the one that it was. */
+static void may_be_closed(struct task *t, int ret, int other)
+{
+	if (ret < 0 && ret != -EBADF && ret != other)
+		task_fails(t, ret);
+}
+
+/* The poll number @i, if it is still under way. */
+static void ends_ring_poll(struct task *t, struct uring *ring, bool *busy, unsigned int i)
+{
+	struct io_uring_cqe cqe;
+	bool wait = busy[i];
+
+	if (wait)
+		cancel(ring, i);
+	while (busy[i] || wait) {
+		uring_step(t, ring);
+		while (uring_peek(ring, &cqe)) {
+			if (cqe.user_data == CANCEL_TAG) {
+				wait = false;
+				continue;
+			}
+			busy[cqe.user_data] = false;
+			may_be_closed(t, cqe.res, -ECANCELED);
+		}
+	}
+}
+
+static void ends_aio_poll(aio_context_t ctx, struct iocb *cb, bool *busy, unsigned int i)
+{
+	struct io_event done;
+
+	if (busy[i])
+		syscall(SYS_io_cancel, ctx, &cb[i], &done);
+	while (busy[i] && syscall(SYS_io_getevents, ctx, 1l, 1l, &done, NULL) == 1)
+		busy[(struct iocb *)(uintptr_t)done.obj - cb] = false;
+}
+
+/* What the kernel keeps of an eventfd for somebody, it lets go of whenever that ends. */
+static void uses_what_is_closed(struct task *t)
+{
+	int nr = t - t->s->task, ep = epoll_create1(0), own, ret, fd;
+	bool in_ring[NR_LIVES] = {}, in_aio[NR_LIVES] = {};
+	struct iocb cb[NR_LIVES], *cbs;
+	struct epoll_event event;
+	unsigned int i, n;
+
+	for (n = 0; goes_on(t); n++) {
+		i = n % NR_LIVES;
+		fd = FIRST_LIFE + i;
+
+		/* what is in an epoll goes with the last descriptor */
+		event.events = EPOLLIN | EPOLLET;
+		may_be_closed(t, RET(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event)), -EEXIST);
+		epoll_wait(ep, &event, 1, 0);
+		efd_events(fd, POLLIN | POLLOUT);
+		efd_count(fd);
+		may_be_closed(t, efd_write(fd, 0), 0);
+
+		/* what a ring or aio polls stays until that ends */
+		ends_ring_poll(t, &rings[nr], in_ring, i);
+		ends_aio_poll(aio[nr], cb, in_aio, i);
+		uring_queue_poll(&rings[nr], fd, POLLIN, i);
+		may_be_closed(t, uring_submit(&rings[nr]), 0);
+		in_ring[i] = true;
+
+		/* who is told of the end by an eventfd may not know that one any more by then */
+		own = efd_create(0, t->s->flags);
+		cbs = &cb[i];
+		cb[i] = (struct iocb){
+			.aio_lio_opcode = IOCB_CMD_POLL,
+			.aio_fildes = fd,
+			.aio_buf = POLLIN,
+			.aio_flags = IOCB_FLAG_RESFD,
+			.aio_resfd = own,
+		};
+		ret = RET(syscall(SYS_io_submit, aio[nr], 1l, &cbs));
+		in_aio[i] = ret == 1;
+		may_be_closed(t, ret, 0);
+		if (n % 16 == 0) {
+			uring_register(&rings[nr], IORING_UNREGISTER_EVENTFD, NULL, 0);
+			uring_register(&rings[nr], IORING_REGISTER_EVENTFD, &own, 1);
+		}
+		close(own);
+		record_done(t, (struct sum){}, (struct sum){}, 1);
+	}
+	for (i = 0; i < NR_LIVES; i++) {
+		ends_ring_poll(t, &rings[nr], in_ring, i);
+		ends_aio_poll(aio[nr], cb, in_aio, i);
+	}
+	close(ep);
+}
+
+static void close_lives(struct stress *s)
+{
+	int i;
+
+	for (i = 0; i < NR_LIVES; i++) {
+		close(FIRST_LIFE + i);
+		lives[i].state = NOT_THERE;
+	}
+}
+
+/* Nothing else adds; but what there is to take is not all in ours. */
+static void stop_nothing(struct stress *s)
+{
 }
 
 /* What happens to tasks. */
@@ -955,6 +1192,54 @@ TEST_F(uring, beside_sleepers)
 	ASSERT_TRUE(stress_run(self->s));
 }
 
+/* Polls of io_uring. */
+FIXTURE(ring_poll)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(ring_poll)
+{
+	int mode, flags;
+};
+
+FIXTURE_VARIANT_ADD(ring_poll, single) { 0 };
+FIXTURE_VARIANT_ADD(ring_poll, multishot) { IORING_POLL_ADD_MULTI };
+FIXTURE_VARIANT_ADD(ring_poll, semaphore_single) { 0, EFD_SEMAPHORE };
+FIXTURE_VARIANT_ADD(ring_poll, semaphore_multishot) { IORING_POLL_ADD_MULTI, EFD_SEMAPHORE };
+
+FIXTURE_SETUP(ring_poll)
+{
+	int i;
+
+	STRESS_SETUP(variant->flags, 0);
+	self->s->arg = variant->mode;
+	self->s->disturb = send_signals_at_times;
+	for (i = 0; i < 8; i++)
+		URING_SETUP(&rings[i], 0);
+}
+
+NO_TEARDOWN(ring_poll)
+
+TEST_F(ring_poll, beside_sleepers)
+{
+	stress_add(self->s, "writer", PRODUCER, writes_by_turns, 1);
+	stress_add(self->s, "writer", PRODUCER, writes_when_empty, 1);
+	add_pollers(self->s, 2, ring_polls);
+	add_readers(self->s, 2, reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
+TEST_F(ring_poll, waits_for_room)
+{
+	uint64_t amount = full_or_has_room(self->s);
+
+	stress_add(self->s, "writer with a ring's poll", PRODUCER, ring_polls, amount);
+	stress_add(self->s, "writer with a ring's poll", PRODUCER, ring_polls, amount);
+	add_pollers(self->s, 2, polls_and_reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
 FIXTURE(aio)
 {
 	struct stress *s;
@@ -993,6 +1278,22 @@ TEST_F(aio, signals_reads_and_polls)
 	ASSERT_TRUE(stress_run(self->s));
 }
 
+/* What fits, and sometimes does not for long: aio's writers sleep among others. */
+TEST_F(aio, writes_beside_sleepers)
+{
+	uint64_t amount = full_or_has_room(self->s);
+
+	if (!in_kallsyms("eventfd_write_iter"))
+		SKIP(return, "this kernel has no aio writes to an eventfd");
+	self->s->flags &= ~EFD_NONBLOCK;
+	stress_add(self->s, "aio writer", PRODUCER, aio_writes, amount);
+	stress_add(self->s, "aio writer", PRODUCER, aio_writes, amount);
+	stress_add(self->s, "writer", PRODUCER, writes, amount);
+	add_readers(self->s, 2, reads);
+	add_readers(self->s, 1, aio_reads);
+	ASSERT_TRUE(stress_run(self->s));
+}
+
 TEST_F(aio, polls_wait_for_room)
 {
 	uint64_t amount = full_or_has_room(self->s);
@@ -1001,6 +1302,49 @@ TEST_F(aio, polls_wait_for_room)
 	stress_add(self->s, "writer with aio polls", PRODUCER, aio_polls, amount);
 	add_pollers(self->s, 2, polls_and_reads);
 	ASSERT_TRUE(stress_run(self->s));
+}
+
+/* Those who use an eventfd when its last descriptor is closed. */
+FIXTURE(lives)
+{
+	struct stress *s;
+};
+
+FIXTURE_VARIANT(lives)
+{
+	int flags;
+};
+
+FIXTURE_VARIANT_ADD(lives, counter) { 0 };
+FIXTURE_VARIANT_ADD(lives, semaphore) { EFD_SEMAPHORE };
+
+FIXTURE_SETUP(lives)
+{
+	int i;
+
+	STRESS_SETUP(variant->flags, 0);
+	for (i = 0; i < 8; i++) {
+		URING_SETUP(&rings[i], 0);
+		if (syscall(SYS_io_setup, 2 * NR_LIVES, &aio[i]))
+			SKIP(return, "no aio here");
+	}
+}
+
+NO_TEARDOWN(lives)
+
+TEST_F(lives, end_while_others_look_on)
+{
+	struct stress *s = self->s;
+	int i;
+
+	for (i = 0; i < MAKERS; i++)
+		stress_add(s, "maker", PRODUCER, makes_and_closes, 1)->arg = i;
+	add_readers(s, 2, takes_and_closes);
+	stress_add(s, "user", BYSTANDER, uses_what_is_closed, 0);
+	stress_add(s, "user", BYSTANDER, uses_what_is_closed, 0);
+	s->stop = stop_nothing;
+	s->clean = close_lives;
+	ASSERT_TRUE(stress_run(s));
 }
 
 /* Signals of the kernel. */
