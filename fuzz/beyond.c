@@ -23,8 +23,8 @@ static int with_count(uint64_t count, int flags)
 {
 	int fd = efd_create(0, flags);
 
-	if (count && efd_write(fd, count) != 8)
-		say("  no eventfd with %#llx in it\n", ull(count));
+	if (fd < 0 || (count && efd_write(fd, count) != 8))
+		broken("no eventfd with %#llx in it", ull(count));
 	return fd;
 }
 
@@ -131,17 +131,16 @@ static void aio_pwrite(void)
 	struct beside *b = &beside;
 	struct io_event ev = {};
 	bool vector = below(2);
-	long ret = 0;
+	long ret;
 
 	prepare(b, EFD_NONBLOCK);
 	cb.aio_lio_opcode = vector ? IOCB_CMD_PWRITEV : IOCB_CMD_PWRITE;
 	cb.aio_fildes = b->fd;
 	cb.aio_buf = vector ? (uintptr_t)b->iov : (uintptr_t)b->values;
 	cb.aio_nbytes = vector ? (size_t)b->nr : b->iov[0].iov_len;
-	if (!ctx)
-		ret = RET(syscall(SYS_io_setup, 1, &ctx));
-	if (!ret)
-		ret = RET(syscall(SYS_io_submit, ctx, 1l, &list));
+	if (!ctx && syscall(SYS_io_setup, 1, &ctx))
+		broken("io_setup = %s", result(-errno));
+	ret = RET(syscall(SYS_io_submit, ctx, 1l, &list));
 	if (ret == 1) {
 		ret = RET(syscall(SYS_io_getevents, ctx, 1l, 1l, &ev, &ts));
 		ret = ret == 1 ? ev.res : -ETIMEDOUT;
@@ -172,8 +171,10 @@ static void uring_write(void)
 	/* more than there is room for, though there is some: then nothing is better */
 	if (!fits && !full)
 		return;
-	if (ring.fd < 0 && uring_open(&ring, 0) < 0)
+	if (ring.fd < 0 && uring_open(&ring, 0) < 0) {
+		broken("no io_uring");
 		return;
+	}
 	fd = with_count(count, 0);
 	uring_queue(&ring, IORING_OP_WRITE, fd, &value, 8, 0)->off = -1;
 	uring_submit(&ring);
@@ -209,50 +210,53 @@ static void start_sleeper(struct sleeper *s, int fd, void (*call)(struct worker 
 	s->status = start_thread(&s->w, call);
 }
 
-/* When the first @n have come to rest, by how often they have slept. */
-static void rest(int n)
+/* Whether the first @n have come to rest, by how often they have slept: @last is that. */
+static bool crowd_at_rest(int n, long *last)
 {
-	uint64_t end = now_ms() + SETTLE_MS;
-	long sum = 0, last;
+	long sum = 0;
+	bool same;
 	char state;
-	bool awake;
 	int i;
 
-	do {
-		last = sum;
-		awake = false;
-		for (i = sum = 0; i < n; i++) {
-			if (crowd[i].w.done) {
-				crowd[i].asleep = false;
-				sum += 1000000;
-			} else if (!look_at(crowd[i].status, &state, &crowd[i].sleeps) ||
-				   state != 'S') {
-				awake = true;
-			} else {
-				crowd[i].asleep = true;
-				sum += crowd[i].sleeps + 1;
-			}
+	for (i = 0; i < n; i++) {
+		if (crowd[i].w.done) {
+			crowd[i].asleep = false;
+			sum += 1000000;
+		} else if (!look_at(crowd[i].status, &state, &crowd[i].sleeps) || state != 'S') {
+			return false;
+		} else {
+			crowd[i].asleep = true;
+			sum += crowd[i].sleeps + 1;
 		}
-		if (!awake && sum == last)
-			return;
-		sched_yield();
-	} while (now_ms() < end);
-	say("  restless\n");
+	}
+	same = sum == *last;
+	*last = sum;
+	return same;
+}
+
+static void rest(int n)
+{
+	long last = 0;
+
+	if (!settles(crowd_at_rest(n, &last)))
+		broken("restless");
+}
+
+static bool gone(struct sleeper *s)
+{
+	if (!s->w.done)
+		syscall(SYS_tgkill, getpid(), s->w.tid, SIGUSR1);
+	return s->w.done;
 }
 
 /* By a signal, whatever they wait for. */
 static void send_away(int n)
 {
-	uint64_t end = now_ms() + SETTLE_MS;
 	int i;
 
 	for (i = 0; i < n; i++) {
-		while (!crowd[i].w.done && now_ms() < end) {
-			syscall(SYS_tgkill, getpid(), crowd[i].w.tid, SIGUSR1);
-			sched_yield();
-		}
-		if (!crowd[i].w.done) {
-			say("  not even a signal wakes it\n");
+		if (!settles(gone(&crowd[i]))) {
+			broken("not even a signal wakes it");
 			_exit(1);
 		}
 		pthread_join(crowd[i].w.thread, NULL);

@@ -5,14 +5,17 @@
  *
  *	run START COUNT TWICE	for each seed "seed N OPERATIONS HASH"; every
  *				TWICE-th is run twice: "unsteady N" if that
- *				makes a difference
+ *				makes a difference; "stopped N" if N was the
+ *				last, as too many were broken
  *	hash SEED MASK		the same for one, of which only the operations in
  *				MASK (hexadecimal) are done
  *	show SEED MASK		its trace, line by line, each after "| "
  *	quit
  *
  * What is better than on the stock kernel is not part of the hash but printed,
- * "beyond SEED OPERATION CALL = ANSWER". An answer to a command ends with "end".
+ * "beyond SEED OPERATION CALL = ANSWER". A sequence that did not do what it was for, as
+ * it died, hung, or lacked something, is "broken SEED WHY": two kernels may well give the
+ * same trace of that. An answer to a command ends with "end".
  *
  * It is the init of a guest, on the second serial port, or any program on stdin.
  *
@@ -35,6 +38,7 @@
 #include <termios.h>
 
 #define TRACE_SIZE	(256 * 1024)
+#define HANGS_S		20
 
 struct slot slots[SLOTS];
 struct profile profile;
@@ -44,6 +48,8 @@ struct trace {
 	size_t len;
 	size_t beyond_len;
 	unsigned int ops;
+	unsigned int op_nr;
+	char why[128];		/* it is broken */
 	char beyond[TRACE_SIZE / 4];
 	char text[TRACE_SIZE];
 };
@@ -88,8 +94,10 @@ void say(const char *fmt, ...)
 	va_start(args, fmt);
 	n = vsnprintf(trace->text + trace->len, TRACE_SIZE - trace->len, fmt, args);
 	va_end(args);
-	if (n > 0 && trace->len + n < TRACE_SIZE)
+	if (trace->len + n < TRACE_SIZE)
 		trace->len += n;
+	else
+		broken("its trace is too long");
 }
 
 void say_beyond(const char *fmt, ...)
@@ -105,6 +113,22 @@ void say_beyond(const char *fmt, ...)
 	va_end(args);
 	if ((size_t)(n + m) < room)
 		trace->beyond_len += n + m;
+	else
+		broken("its trace is too long");
+}
+
+void broken(const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	/* what comes after the first is no wonder */
+	if (trace->why[0])
+		return;
+	n = snprintf(trace->why, sizeof(trace->why), "operation %u: ", trace->op_nr);
+	va_start(args, fmt);
+	vsnprintf(trace->why + n, sizeof(trace->why) - n, fmt, args);
+	va_end(args);
 }
 
 const char *result(long ret)
@@ -667,7 +691,7 @@ static void op_child(struct slot *s)
 		_exit(0);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-		say("child dies");
+		broken("a child that dies");
 	say(", %#x\n", fcntl(s->fd, F_GETFL));
 	if (events)
 		changed(s->counter, events);
@@ -954,10 +978,9 @@ static void sequence(uint64_t seed, uint64_t mask)
 {
 	struct sigaction sa = { .sa_handler = handler };
 	long page = sysconf(_SC_PAGESIZE);
-	size_t before;
+	size_t before, beyond;
 	int i;
 
-	alarm(20);
 	sigaction(SIGUSR1, &sa, NULL);
 	sa.sa_flags = SA_RESTART;
 	sigaction(SIGUSR2, &sa, NULL);
@@ -978,12 +1001,15 @@ static void sequence(uint64_t seed, uint64_t mask)
 	for (op_nr = 0; op_nr < profile.ops; op_nr++) {
 		if (!(mask >> op_nr & 1))
 			continue;
-		trace->ops++;
+		trace->op_nr = op_nr;
 		seed_for(seed, op_nr);
 		before = trace->len;
+		beyond = trace->beyond_len;
 		say("%u ", op_nr);
 		before = trace->len - before;
 		operation();
+		if (trace->text[trace->len - 1] == '\n' || trace->beyond_len > beyond)
+			trace->ops++;
 		if (trace->text[trace->len - 1] != '\n')
 			trace->len -= before;	/* nothing to be done there */
 		settle();
@@ -999,28 +1025,55 @@ static void sequence(uint64_t seed, uint64_t mask)
 	_exit(0);
 }
 
+/*
+ * How the sequence that @pid is has ended. As its parent, we look once in a second: that a
+ * host stands still is one second then, whatever it takes.
+ */
+static void watch(pid_t pid)
+{
+	struct timespec second = { .tv_sec = 1 };
+	int status, seconds = 0;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	while (seconds < HANGS_S && waitpid(pid, &status, WNOHANG) != pid)
+		seconds += sigtimedwait(&set, NULL, &second) < 0 && errno == EAGAIN;
+	if (seconds == HANGS_S) {
+		broken("hangs");
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	} else if (WIFSIGNALED(status)) {
+		broken("dies of %s", strsignal(WTERMSIG(status)));
+	} else if (status) {
+		broken("ends with %d", WEXITSTATUS(status));
+	}
+}
+
+/* True if the trace is worth something. */
 static bool perform(uint64_t seed, uint64_t mask)
 {
-	int status;
-	bool hangs;
 	pid_t pid;
 
 	trace->len = 0;
 	trace->beyond_len = 0;
 	trace->ops = 0;
-	trace->beyond[0] = '\0';
+	trace->op_nr = 0;
+	trace->why[0] = '\0';
 	current_seed = seed;
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
 		sequence(seed, mask);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status) {
-		hangs = pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
-		say("%s\n", hangs ? "hangs" : "dies");
-	}
+	if (pid < 0)
+		broken("there is no process for it");
+	else
+		watch(pid);
+	if (trace->why[0])
+		say("broken: %s\n", trace->why);
 	trace->text[trace->len] = '\0';
 	trace->beyond[trace->beyond_len] = '\0';
-	return pid > 0 && !status;
+	return !trace->why[0];
 }
 
 static uint64_t hash(const char *text)
@@ -1036,24 +1089,31 @@ static void report(uint64_t seed)
 {
 	printf("%sseed %llu %u %016llx\n", trace->beyond, ull(seed), trace->ops,
 	       ull(hash(trace->text)));
+	if (trace->why[0])
+		printf("broken %llu %s\n", ull(seed), trace->why);
 }
 
 /* What a faulty kernel does not answer takes time: not for ever. */
-#define MAX_HANGS	5
+#define MAX_BROKEN	5
 
 static void run(uint64_t start, uint64_t count, unsigned int twice)
 {
-	int hangs = 0;
 	uint64_t i, first;
+	int nr = 0;
 
-	for (i = start; i < start + count && hangs < MAX_HANGS; i++) {
-		hangs += !perform(i, ~0ull);
+	for (i = start; i < start + count; i++) {
+		nr += !perform(i, ~0ull);
 		report(i);
-		if (!twice || i % twice)
+		if (nr == MAX_BROKEN) {
+			printf("stopped %llu\n", ull(i));
+			return;
+		}
+		if (!twice || i % twice || trace->why[0])
 			continue;
 		first = hash(trace->text) ^ hash(trace->beyond);
-		perform(i, ~0ull);
-		if (first != (hash(trace->text) ^ hash(trace->beyond)))
+		if (!perform(i, ~0ull))
+			printf("broken %llu %s, the second time\n", ull(i), trace->why);
+		else if (first != (hash(trace->text) ^ hash(trace->beyond)))
 			printf("unsteady %llu\n", ull(i));
 	}
 }
@@ -1093,10 +1153,15 @@ int main(void)
 	unsigned long long a, b, mask;
 	unsigned int twice;
 	char line[256];
+	sigset_t set;
 
 	if (getpid() == 1)
 		be_init();
 	setvbuf(stdout, NULL, _IOFBF, 65536);
+	/* for watch(), which waits for it */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		     0);
 	if (trace == MAP_FAILED)

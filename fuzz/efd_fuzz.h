@@ -24,6 +24,7 @@
 #define WORKERS		12
 #define MAX_OPS		40
 #define SETTLE_MS	6000	/* for what must happen */
+#define SETTLE_LOOKS	100
 
 /* A counter, and who sleeps on it: what keeps two kernels from answering by chance. */
 struct counter {
@@ -66,9 +67,27 @@ unsigned int below(unsigned int n);
 #define ARRAY_SIZE_(a)	(sizeof(a) / sizeof((a)[0]))
 #define pick(table)	((table)[below(ARRAY_SIZE_(table))])
 
+/*
+ * For what takes microseconds. A host that stood still is no reason to give up: it takes time,
+ * and looks too.
+ */
+#define settles(cond)							\
+	({								\
+		uint64_t end_ = now_ms() + SETTLE_MS;			\
+		int looks_ = 0;						\
+		bool ok_;						\
+									\
+		while (!(ok_ = (cond)) &&				\
+		       (++looks_ < SETTLE_LOOKS || now_ms() < end_))	\
+			sched_yield();					\
+		ok_;							\
+	})
+
 /* the trace */
 void say(const char *fmt, ...) __printf(1, 2);
 void say_beyond(const char *fmt, ...) __printf(1, 2);
+/* no answer of the kernel's: what the sequence was for has not been done, and no trace is right */
+void broken(const char *fmt, ...) __printf(1, 2);
 #define ull(value)	((unsigned long long)(value))
 const char *result(long ret);
 const char *events_text(unsigned int events);

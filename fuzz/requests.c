@@ -41,7 +41,7 @@ static bool ring_there(void)
 		return true;
 	ret = uring_open(&ring, pick(flags));
 	if (ret < 0) {
-		say("io_uring_setup = %s\n", result(ret));
+		broken("io_uring_setup = %s", result(ret));
 		return false;
 	}
 	fd = fcntl(ring.fd, F_DUPFD, 250);
@@ -215,8 +215,8 @@ static void reap_aio(void)
 	if (reports) {
 		if (__builtin_add_overflow(reported, reports, &reported))
 			reported = UINT64_MAX;
-		soon(count_of(report_fd) == reported ||
-		     (int64_t)(count_of(report_fd) - reported) > 0);
+		settles(count_of(report_fd) == reported ||
+			(int64_t)(count_of(report_fd) - reported) > 0);
 		reported = count_of(report_fd);
 		say("  reported %#llx %s\n", ull(reported),
 		    events_text(efd_events(report_fd, POLLIN | POLLOUT)));
@@ -247,7 +247,7 @@ void op_aio(void)
 	int ret;
 
 	if (!aio && syscall(SYS_io_setup, IOCBS, &aio)) {
-		say("io_setup = %s\n", result(-errno));
+		broken("io_setup = %s", result(-errno));
 		return;
 	}
 	if (kind == 0 && report_fd >= 0) {
@@ -336,6 +336,8 @@ void op_post(struct slot *s)
 		close(fd);
 	}
 	ret = ctx ? 0 : RET(syscall(SYS_io_setup, 4, &ctx));
+	if (ret)
+		broken("io_setup = %s", result(ret));
 	for (i = 0; i < n; i++) {
 		list[i] = &cbs[i];
 		cbs[i] = (struct iocb){
@@ -347,8 +349,7 @@ void op_post(struct slot *s)
 			.aio_resfd = s->fd,
 		};
 	}
-	if (!ret)
-		ret = RET(syscall(SYS_io_submit, ctx, (long)n, list));
+	ret = RET(syscall(SYS_io_submit, ctx, (long)n, list));
 	say("post %d %d = %s", (int)(s - slots), n, result(ret));
 	say(" %s\n", result(RET(syscall(SYS_io_getevents, ctx, 0l, 4l, ev, NULL))));
 	changed(s->counter, EPOLLIN);

@@ -132,17 +132,14 @@ static void tell(struct task *t, char *line, size_t room)
 /* Waits until nobody runs, and tells what has come to its end, equal ones sorted. */
 void settle(void)
 {
-	uint64_t end = now_ms() + SETTLE_MS;
 	char lines[WORKERS][128];
 	struct task *t;
 	int i, nr = 0;
 
 	if (!nr_sleepers())
 		return;
-	while (!at_rest() && now_ms() < end)
-		sched_yield();
-	if (now_ms() >= end)
-		say("  restless\n");
+	if (!settles(at_rest()))
+		broken("restless");
 
 	for (i = 0; i < WORKERS; i++) {
 		t = &tasks[i];
@@ -177,8 +174,8 @@ int start_thread(struct worker *w, void (*call)(struct worker *w))
 	w->call = call;
 	w->tid = 0;
 	w->done = false;
-	if (pthread_create(&w->thread, NULL, worker_main, w) || !soon(w->tid)) {
-		say("  no thread\n");
+	if (pthread_create(&w->thread, NULL, worker_main, w) || !settles(w->tid)) {
+		broken("no thread");
 		_exit(1);
 	}
 	snprintf(path, sizeof(path), "/proc/self/task/%d/status", w->tid);
