@@ -70,7 +70,7 @@ static void prepare(struct beside *b, int flags)
 
 /*
  * @refused is what the stock kernel says. Where the plain call says that too, or has
- * nothing to write, both kernels must say the same.
+ * nothing to write, both kernels must say the same; with 0, nowhere.
  */
 static void compare(struct beside *b, const char *call, long ret, long refused)
 {
@@ -84,6 +84,8 @@ static void compare(struct beside *b, const char *call, long ret, long refused)
 		say(", this = %s, %#llx", result(ret), ull(count));
 	else if (ret == b->plain && count == plain_count)
 		say_beyond("%s = as the plain call\n", call);
+	else if (!ret && count == b->count)
+		say_beyond("%s = 0, nothing written\n", call);
 	else if (count == b->count)
 		say_beyond("%s = %s\n", call, result(ret));
 	else
@@ -152,10 +154,11 @@ static void aio_pwrite(void)
 	}
 	b->iov[1].iov_len = 0;
 	b->plain = RET(write(b->plain_fd, b->values, b->iov[0].iov_len));
-	/* to write nothing is what a vector of nothing is */
-	if (!cb.aio_nbytes)
-		b->plain = 0;
-	compare(b, cb.aio_nbytes ? "aio PWRITE" : "aio PWRITE of nothing", ret, -EINVAL);
+	/* to write nothing is what a vector of nothing is, and no plain call */
+	if (cb.aio_nbytes)
+		compare(b, "aio PWRITE", ret, -EINVAL);
+	else
+		compare(b, "aio PWRITE of nothing", ret, 0);
 }
 
 /* A: a write by io_uring to a blocking eventfd, done without a worker thread */
