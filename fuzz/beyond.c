@@ -314,33 +314,51 @@ static void epoll_waiter(struct worker *w)
 	struct epoll_event ev;
 
 	w->ret = RET(epoll_wait(w->fd, &ev, 1, -1));
+	w->value = ev.events;
 }
 
-/* C: whether one behind an exclusive poller is woken. */
+/*
+ * C: whether one behind an exclusive poller is woken, and gets what it should. The poller
+ * runs first: what it sees is what whoever makes the change has left.
+ */
 static void one_behind(void)
 {
 	int flags = below(2) * EFD_SEMAPHORE, ep = epoll_create1(0), fd;
-	bool writer = below(2);
+	struct worker *poller = &crowd[0].w, *behind = &crowd[1].w;
+	bool writer = below(2), right;
 	struct epoll_event ev = { .events = (writer ? EPOLLOUT : EPOLLIN) | EPOLLEXCLUSIVE };
-	uint64_t value = 1;
+	struct sched_param first = { .sched_priority = 10 };
+	uint64_t amount = writer && flags ? 1 : 1 + below(3), share = flags ? 1 : amount;
+	uint64_t got = 0, left, count;
+	long ret;
 
 	fd = with_count(writer ? EFD_MAX : 0, flags);
 	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
 	start_sleeper(&crowd[0], ep, epoll_waiter);
 	rest(1);
-	crowd[1].w.value = 1;
+	sched_setscheduler(poller->tid, SCHED_FIFO, &first);
+	behind->value = amount;
 	start_sleeper(&crowd[1], fd, writer ? worker_write : worker_read);
 	rest(2);
-	if (writer)
-		efd_read(fd, &value);
-	else
-		efd_write(fd, value);
+	ret = writer ? efd_read(fd, &got) : efd_write(fd, amount);
 	rest(2);
-	say_beyond("%s behind an exclusive poller %s = %s\n", writer ? "writer" : "reader",
-		   flags_text(flags),
-		   !crowd[1].w.done    ? "sleeps on" :
-		   crowd[1].w.ret == 8 ? "done" :
-					 "wrong");
+	count = count_of(fd);
+	say("behind %s %#llx = %s, %#llx\n", flags_text(flags), ull(amount), result(ret), ull(got));
+
+	left = !writer ? amount : flags ? EFD_MAX - 1 : 0;
+	if (behind->done)
+		left += writer ? amount : -share;
+	right = count == left;
+	if (behind->done)
+		right = right && behind->ret == 8 && (writer || behind->value == share);
+	say_beyond("%s behind an exclusive poller %s = %s, the poller %s\n",
+		   writer ? "writer" : "reader", flags_text(flags),
+		   !right	  ? "wrong" :
+		   !behind->done ? "sleeps on" :
+				   "done",
+		   !poller->done    ? "asleep" :
+		   poller->ret == 1 ? events_text(poller->value) :
+				      "wrong");
 	send_away(2);
 	close(ep);
 	close(fd);
