@@ -369,13 +369,15 @@ static void op_create(void)
 	struct slot *s = free_slot();
 	unsigned int count = pick(counts);
 	int flags = below(2) * EFD_SEMAPHORE | below(2) * EFD_NONBLOCK | one_in(3) * EFD_CLOEXEC;
+	bool old;
 	int fd;
 
 	if (profile.tasks && !one_in(4))
 		flags &= ~EFD_NONBLOCK;
 	if (one_in(12))
 		flags |= 1 << below(32);
-	fd = one_in(8) ? RET(syscall(SYS_eventfd, count)) : efd_create(count, flags);
+	old = one_in(8);
+	fd = old ? RET(syscall(SYS_eventfd, count)) : efd_create(count, flags);
 	say("eventfd %#x %#x = %s\n", count, flags, fd < 0 ? result(fd) : s ? "ok" : "ok, closed");
 	if (fd < 0)
 		return;
@@ -385,6 +387,7 @@ static void op_create(void)
 	}
 	s->fd = fd;
 	s->counter = new_counter();
+	s->counter->semaphore = !old && (flags & EFD_SEMAPHORE);
 }
 
 /* Up to three segments, the last of which may be bad; how many to say there are. */
@@ -911,6 +914,8 @@ static void operation(void)
 	}
 	if (profile.beyond && one_in(3))
 		op_beyond();
+	else if (profile.edges && profile.tasks && one_in(3))
+		one_in(4) ? op_signal() : op_sleep();
 	else if (profile.edges && kind < 25)
 		op_epoll_ctl();
 	else if (profile.edges && kind < 55)
@@ -960,7 +965,7 @@ static void choose_profile(uint64_t seed)
 	seed_for(seed, ~0ull);
 	memset(&profile, 0, sizeof(profile));
 	kind = below(10);
-	profile.edges = kind < 2;
+	profile.edges = kind < 2 || kind == 7;
 	profile.tasks = kind >= 4 && kind < 8;
 	profile.uring = kind == 8;
 	profile.aio = kind == 9;

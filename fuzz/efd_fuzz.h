@@ -29,6 +29,7 @@
 /* A counter, and who sleeps on it: what keeps two kernels from answering by chance. */
 struct counter {
 	unsigned int nr;
+	bool semaphore;
 	bool exclusive;		/* has had an exclusive poller: nobody sleeps behind one */
 	bool requests;		/* io_uring or aio wait on it */
 	bool numbered;		/* somebody slept under a number that may mean another file */
@@ -36,7 +37,8 @@ struct counter {
 	int writers;
 	int pollers;
 	unsigned int epolls;	/* instances that it is in */
-	uint64_t amount;	/* what all writers that sleep on it add */
+	uint64_t amount;	/* what the last writer that went to sleep on it adds */
+	bool mixed;		/* and not all of them that */
 	int buffer;		/* where all readers that sleep on it read to */
 };
 

@@ -9,7 +9,7 @@
 
 static struct uring ring = { .fd = -1 };
 static unsigned int next_tag;
-static uint64_t buffers[TAGS][2];
+static uint64_t buffers[TAGS][2];	/* all of them registered, as one */
 static struct iovec vectors[TAGS][2];
 
 /* io_uring */
@@ -25,6 +25,17 @@ static uint64_t value_for_uring(int fd)
 	if (value == UINT64_MAX || value <= room)
 		return value;
 	return room ?: 1;
+}
+
+#define FILES	4		/* registered ones */
+
+static bool registered(void)
+{
+	int files[FILES] = { -1, -1, -1, -1 };
+	struct iovec all = { buffers, sizeof(buffers) };
+
+	return !uring_register(&ring, IORING_REGISTER_BUFFERS, &all, 1) &&
+	       !uring_register(&ring, IORING_REGISTER_FILES, files, FILES);
 }
 
 static bool ring_there(void)
@@ -47,6 +58,8 @@ static bool ring_there(void)
 	fd = fcntl(ring.fd, F_DUPFD, 250);
 	close(ring.fd);
 	ring.fd = fd;
+	if (!registered())
+		broken("io_uring does not register");
 	return true;
 }
 
@@ -65,6 +78,20 @@ static void reap_uring(void)
 	}
 }
 
+/* The file is not that of a number, but a registered one. */
+static void use_registered(struct io_uring_sqe *sqe, struct slot *s, unsigned int tag)
+{
+	struct io_uring_files_update update = {
+		.offset = tag % FILES,	/* another than that of one that is linked to this */
+		.fds = (uintptr_t)&s->fd,
+	};
+	int ret = uring_register(&ring, IORING_REGISTER_FILES_UPDATE, &update, 1);
+
+	say(" registered %u = %s", update.offset, result(ret));
+	sqe->fd = update.offset;
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
 static void prepare(bool may_link, bool may_write)
 {
 	struct slot *s = some_slot();
@@ -72,6 +99,7 @@ static void prepare(bool may_link, bool may_write)
 	struct io_uring_sqe *sqe;
 	unsigned int events;
 	uint64_t value;
+	bool fixed;
 
 	/* a write to a blocking eventfd would take a worker, and so would two that do not fit */
 	if ((!may_write || !is_nonblock(s->fd) || count_of(s->fd) == UINT64_MAX) && kind >= 5 &&
@@ -83,9 +111,11 @@ static void prepare(bool may_link, bool may_write)
 	vectors[tag][1] = (struct iovec){ buffers[tag] + 1, 8 };
 	switch (kind) {
 	case 0 ... 2:
-		sqe = uring_queue(&ring, IORING_OP_READ, s->fd, buffers[tag], len, tag);
+		fixed = one_in(3);
+		sqe = uring_queue(&ring, fixed ? IORING_OP_READ_FIXED : IORING_OP_READ, s->fd,
+				  buffers[tag], len, tag);
 		sqe->off = -(uint64_t)below(2);
-		say("uring %u READ %d %u", tag, (int)(s - slots), len);
+		say("uring %u READ%s %d %u", tag, fixed ? "_FIXED" : "", (int)(s - slots), len);
 		break;
 	case 3:
 		vectors[tag][0].iov_len = 4;
@@ -99,9 +129,12 @@ static void prepare(bool may_link, bool may_write)
 	case 5 ... 7:
 		value = value_for_uring(s->fd);
 		buffers[tag][0] = value;
-		sqe = uring_queue(&ring, IORING_OP_WRITE, s->fd, buffers[tag], len, tag);
+		fixed = one_in(3);
+		sqe = uring_queue(&ring, fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE, s->fd,
+				  buffers[tag], len, tag);
 		sqe->off = -1;
-		say("uring %u WRITE %d %u %#llx", tag, (int)(s - slots), len, ull(value));
+		say("uring %u WRITE%s %d %u %#llx", tag, fixed ? "_FIXED" : "", (int)(s - slots), len,
+		    ull(value));
 		break;
 	case 8:
 		value = value_for_uring(s->fd);
@@ -132,6 +165,8 @@ static void prepare(bool may_link, bool may_write)
 		sqe = uring_queue(&ring, IORING_OP_NOP, -1, NULL, 0, tag);
 		say("uring %u NOP", tag);
 	}
+	if (kind <= 12 && one_in(4))
+		use_registered(sqe, s, tag);
 	/* the last one must not be: that goes to a worker thread */
 	if (may_link && one_in(2)) {
 		sqe->flags |= IOSQE_IO_LINK;

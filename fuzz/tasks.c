@@ -112,7 +112,8 @@ static void tell(struct task *t, char *line, size_t room)
 			 t->buffer <= CROOKED && t->w.ret == 8 ? ull(t->w.value) : 0);
 		break;
 	case WRITER:
-		snprintf(line, room, "  writer to %u = %s", t->counter[0]->nr, result(t->w.ret));
+		snprintf(line, room, "  writer to %u, %#llx = %s", t->counter[0]->nr,
+			 ull(t->w.value), result(t->w.ret));
 		break;
 	case POLLER:
 		n = snprintf(line, room, "  poller %u = %s", t->born, result(t->w.ret));
@@ -269,6 +270,23 @@ bool start_reader(struct slot *s, int buffer)
 	return true;
 }
 
+/* Whether all that sleep in write, and one more with @amount, fit into an empty counter. */
+static bool all_fit(struct counter *c, uint64_t amount)
+{
+	int i;
+
+	for (i = 0; i < WORKERS; i++)
+		if (tasks[i].kind == WRITER && tasks[i].counter[0] == c &&
+		    __builtin_add_overflow(amount, tasks[i].w.value, &amount))
+			return false;
+	return amount <= EFD_MAX;
+}
+
+/*
+ * Writers of different amounts: which of them is first must not matter. A read of a
+ * counter makes room for all of them, or they are equal. One of a semaphore makes room
+ * for those only that lack 1, and these are equal.
+ */
 bool start_writer(struct slot *s, uint64_t amount)
 {
 	struct counter *c = s->counter;
@@ -276,8 +294,14 @@ bool start_writer(struct slot *s, uint64_t amount)
 
 	if (!t || !may_sleep_on(c) || c->readers || c->writers >= 4)
 		return false;
-	if (c->writers)
+	if (!c->writers)
+		c->mixed = false;
+	else if (!c->semaphore && !all_fit(c, amount))
 		amount = c->amount;
+	if (c->writers && amount != c->amount)
+		c->mixed = true;
+	if (c->mixed && !c->semaphore && !all_fit(c, amount))
+		return false;
 	c->amount = amount;
 	t->how = below(4);
 	t->counter[0] = c;
@@ -419,6 +443,11 @@ void op_sleep(void)
 	}
 }
 
+static uint64_t amount_of(const struct task *t)
+{
+	return t->kind == WRITER ? t->w.value : 0;
+}
+
 /* To one of those who sleep; which of equal ones must not matter. */
 void op_signal(void)
 {
@@ -433,7 +462,8 @@ void op_signal(void)
 		if (t->kind == NOBODY)
 			continue;
 		if (t->counter[0] == c || (t->kind == EPOLL_WAITER && !found)) {
-			if (!found || t->born < found->born)
+			if (!found || amount_of(t) < amount_of(found) ||
+			    (amount_of(t) == amount_of(found) && t->born < found->born))
 				found = t;
 			restart = restart && t->kind != POLLER;
 		}
@@ -494,6 +524,13 @@ static int by_data(const void *a, const void *b)
 	return x->data.u32 < y->data.u32 ? -1 : 1;
 }
 
+/* In which order several tasks have touched theirs is up to the scheduler. */
+static void in_order(struct epoll_event *ev, int n)
+{
+	if (profile.tasks && n > 0)
+		qsort(ev, n, sizeof(*ev), by_data);
+}
+
 void op_epoll_wait(void)
 {
 	struct epoll_event ev[8];
@@ -503,9 +540,7 @@ void op_epoll_wait(void)
 		return;
 	n = RET(epoll_wait(epolls[i].fd, ev, max, 0));
 	say("epoll_wait %d %d = %s", i, max, result(n));
-	/* in which order several tasks have touched theirs is up to the scheduler */
-	if (profile.tasks && n > 0)
-		qsort(ev, n, sizeof(*ev), by_data);
+	in_order(ev, n);
 	for (k = 0; k < n; k++)
 		say(" %u:%s", ev[k].data.u32, events_text(ev[k].events));
 	say("\n");
@@ -517,9 +552,11 @@ void reap_edges(void)
 	int i, k, n;
 
 	for (i = 0; i < EPOLLS; i++) {
-		if (epolls[i].fd < 0)
+		/* who waits there has taken them */
+		if (epolls[i].fd < 0 || epolls[i].waiters)
 			continue;
 		n = RET(epoll_wait(epolls[i].fd, ev, 8, 0));
+		in_order(ev, n);
 		for (k = 0; k < n; k++)
 			say("  event %d %u:%s\n", i, ev[k].data.u32, events_text(ev[k].events));
 	}
