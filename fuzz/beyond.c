@@ -222,15 +222,14 @@ static bool crowd_at_rest(int n, long *last)
 	int i;
 
 	for (i = 0; i < n; i++) {
+		crowd[i].asleep = !crowd[i].w.done;
 		if (crowd[i].w.done) {
-			crowd[i].asleep = false;
 			sum += 1000000;
-		} else if (!look_at(crowd[i].status, &state, &crowd[i].sleeps) || state != 'S') {
-			return false;
-		} else {
-			crowd[i].asleep = true;
-			sum += crowd[i].sleeps + 1;
+			continue;
 		}
+		if (!look_at(crowd[i].status, &state, &crowd[i].sleeps) || state != 'S')
+			return false;
+		sum += crowd[i].sleeps + 1;
 	}
 	same = sum == *last;
 	*last = sum;

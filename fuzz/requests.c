@@ -133,8 +133,8 @@ static void prepare(bool may_link, bool may_write)
 		sqe = uring_queue(&ring, fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE, s->fd,
 				  buffers[tag], len, tag);
 		sqe->off = -1;
-		say("uring %u WRITE%s %d %u %#llx", tag, fixed ? "_FIXED" : "", (int)(s - slots), len,
-		    ull(value));
+		say("uring %u WRITE%s %d %u %#llx", tag, fixed ? "_FIXED" : "", (int)(s - slots),
+		    len, ull(value));
 		break;
 	case 8:
 		value = value_for_uring(s->fd);
