@@ -264,7 +264,10 @@ TEST_F(aio, pwritev_is_refused_or_adds)
 	EXPECT_EQ(11, efd_drain(self->fd));
 }
 
-/* "Length other than 8: EINVAL", whether it is the call or its result that says so; 0 is beyond's. */
+/*
+ * "Length other than 8: EINVAL", whether it is the call or its result that says so. The suite beyond
+ * has 0.
+ */
 TEST_F(aio, pwrite_of_a_wrong_length_is_refused)
 {
 	static const size_t length[] = { 4, 7, 9, 16 };
