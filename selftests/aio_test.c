@@ -265,8 +265,8 @@ TEST_F(aio, pwritev_is_refused_or_adds)
 }
 
 /*
- * "Length other than 8: EINVAL", whether it is the call or its result that says so. The suite beyond
- * has 0.
+ * "Length other than 8: EINVAL", whether it is the call or its result that says so. That of 0 is
+ * in the suite beyond.
  */
 TEST_F(aio, pwrite_of_a_wrong_length_is_refused)
 {
