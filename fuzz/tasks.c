@@ -412,6 +412,14 @@ void op_sleep(void)
 	struct slot *s = some_slot();
 	uint64_t value;
 
+	/* how many of those who wait can go on, and is the first of them in the others' way? */
+	if (s->counter->writers > 1 && one_in(2)) {
+		value = 0;
+		say("drain %u = %s", s->counter->nr, result(efd_read(s->fd, &value)));
+		say(" %#llx\n", ull(value));
+		changed(s->counter, EPOLLOUT);
+		return;
+	}
 	switch (below(10)) {
 	case 0 ... 3:
 		if (read_sleeps(s->fd))
@@ -459,15 +467,17 @@ void op_signal(void)
 
 	for (i = 0; i < WORKERS; i++) {
 		t = &tasks[i];
-		if (t->kind == NOBODY)
+		if (t->kind == NOBODY || t->counter[0] != c)
 			continue;
-		if (t->counter[0] == c || (t->kind == EPOLL_WAITER && !found)) {
-			if (!found || amount_of(t) < amount_of(found) ||
-			    (amount_of(t) == amount_of(found) && t->born < found->born))
-				found = t;
-			restart = restart && t->kind != POLLER;
-		}
+		if (!found || amount_of(t) < amount_of(found) ||
+		    (amount_of(t) == amount_of(found) && t->born < found->born))
+			found = t;
+		restart = restart && t->kind != POLLER;
 	}
+	/* whether a reader is older than one of these, or not there any more, is chance */
+	for (i = 0; i < WORKERS && (!found || found->kind == EPOLL_WAITER); i++)
+		if (tasks[i].kind == EPOLL_WAITER && (!found || tasks[i].born < found->born))
+			found = &tasks[i];
 	if (!found)
 		return;
 	if (!restart || c->exclusive || c->numbered)
