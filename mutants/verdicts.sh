@@ -22,13 +22,26 @@ standing()
 		$2 == key[$1] && ($6 == tests || $5 ~ /^objtool: /) && ($4 != "killed" || $5 !~ /^-?$/)' "$2" "$1/verdicts"
 }
 
-# killer NAME: the one test that has killed it on this kernel, if it was one; today it may be another
+# killers: of standard input, lines as in verdicts, those that were killed by one test: name and test
+killers()
+{
+	awk -F'\t' -v OFS='\t' '$4 == "killed" && $5 ~ /^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$/ { print $1, $5 }'
+}
+
+# killer NAME: the one test that has killed it on this kernel, if it was one; today it may be another.
+# Who was not tried here yet has that of mutants/killers.
 killer()
 {
-	awk -F'\t' -v name="$1" -v config="$CONFIG" '
+	local known
+	known=$(awk -F'\t' -v name="$1" -v config="$CONFIG" '
 		NR == FNR { key[$1] = $2; next }
-		$1 == name && name in key && $2 == key[name] && $3 == config { by = $4 == "killed" && $6 !~ /^-?$/ ? $5 : "" }
-		END { if (by ~ /^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$/) print by }' "$work/keys" "$work/verdicts"
+		$1 == name && name in key && $2 == key[name] && $3 == config { line = $0 }
+		END { if (line != "") print line }' "$work/keys" "$work/verdicts")
+	if [ -n "$known" ]; then
+		awk -F'\t' '$6 !~ /^-?$/' <<< "$known" | killers | cut -f2
+	elif [ "$CONFIG" = base ]; then
+		awk -F'\t' -v name="$1" '$1 == name { print $2 }' "$TOP/mutants/killers"
+	fi
 }
 
 # by_chance WHAT: whether time or chance may have done it. Also a test of the suite stress finds
