@@ -32,12 +32,12 @@ def patches():
 
 
 def beyond_stock(text):
-    """What the stock kernel must fail, by a list of it: test, letter, and whether on 32 bits only."""
+    """What the stock kernel must fail, by a list of it: test, letter, whether on 32 bits only, and whether it may be skipped."""
     rows = {}
     for line in text.splitlines():
         words = line.split('#')[0].split()
-        if len(words) == 2:
-            rows[words[0]] = (words[1], '32 bits only' in line)
+        if len(words) in (2, 3):
+            rows[words[0]] = (words[1], '32 bits only' in line, 'may-skip' in words)
     return rows
 
 

@@ -161,6 +161,21 @@ CASES = [
         'this kernel must fail it',
     ),
     case(
+        'what it must fail, and skips',
+        {
+            **run(
+                'run-stock',
+                tap('beyond', f'ok 1 {MUST[7:]} # SKIP no', 'ok 2 x.y.z # SKIP no'),
+                failed=1,
+                skipped=1,
+                status=1,
+            ),
+            'run-stock.beyond': f'{MUST} A\nbeyond.x.y.z A may-skip\n',
+        },
+        '1 thing failed',
+        'it skips itself, but this kernel must fail it: A',
+    ),
+    case(
         'results of other patches',
         GOOD,
         'run/summary.json older than ',
