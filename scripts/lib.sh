@@ -142,11 +142,11 @@ KNOWN=$SERIES_FILE
 [ -n "$KNOWN" ] || SERIES_FILE=$(cat "$CHOSEN" 2> /dev/null || echo "$PATCHES/series")
 
 # A tree, and what a run of it leaves, is named after what is applied to it.
-if [ "$SERIES" = none ]; then
-	TREE=$O/tree/$BASE_ID-stock RUN=$O/run-stock
-elif [ -n "${VARIANT:-}" ]; then
-	# the series, in a tree of a script's own that it may change
+if [ -n "${VARIANT:-}" ]; then
+	# a script's own, that it may change: never that of the oracle
 	TREE=$O/tree/$BASE_ID-$VARIANT RUN=$O/run-$VARIANT
+elif [ "$SERIES" = none ]; then
+	TREE=$O/tree/$BASE_ID-stock RUN=$O/run-stock
 elif [ -n "$UPTO" ]; then
 	TREE=$O/tree/$BASE_ID-upto RUN=$O/run-upto
 else
@@ -196,6 +196,13 @@ x86_only()
 {
 	[ "$ARCH" = x86_64 ] || die 2 "make $1 is for x86_64, not for ARCH=$ARCH" "make run ARCH=$ARCH runs the tests there"
 	[ "$(uname -m)" = x86_64 ] || die 69 "make $1 wants an x86-64 machine, this is $(uname -m)" "make run and make arches do not"
+}
+# whole_series VERB: dies where not all of the series is asked for, with SERIES=none or UPTO=
+whole_series()
+{
+	local knob=${UPTO:+UPTO=$UPTO}
+	[ "$SERIES" = all ] || knob=SERIES=$SERIES
+	[ -z "$knob" ] || die 2 "make $1 is for the whole series, not for $knob" "leave $knob out"
 }
 # no_guest_in DIR: dies if scripts/boot has one there, as what it leaves must not be deleted
 no_guest_in()
