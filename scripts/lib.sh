@@ -92,6 +92,7 @@ case $SERIES in
 all|none) ;;
 *) die 2 "SERIES=$SERIES is not known" "SERIES=none builds the stock kernel; leave it out for ours" ;;
 esac
+[[ $UPTO =~ ^[0-9]{0,4}$ ]] || die 2 "UPTO wants the number of a patch, not '$UPTO'" "UPTO=4, for example: patches/series has them"
 
 if [ -n "$KDIR" ]; then
 	[ -d "$KDIR" ] || die 2 "KDIR=$KDIR is not a directory"
