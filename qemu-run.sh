@@ -14,7 +14,8 @@ usage()
 
 	Boots KERNEL with INITRD in QEMU, runs the tests that are in it, and returns the
 	verdict. KTAP alone goes to stdout, live; everything else to stderr, of which the
-	last line is the verdict, with the command that repeats just the failed test.
+	last line is the verdict, with the command that repeats just the failed test. If stdout
+	is no terminal, stderr has a line every 30 seconds that says how far it is.
 
 	  --accel auto|kvm|tcg  auto, the default, takes KVM only where it works
 	  --arch ARCH           what the kernel is for, one of those in scripts/arch; x86_64
@@ -218,6 +219,17 @@ trap end_qemu EXIT
 # a reader that has seen enough (| head) does not end the run
 trap '' PIPE
 
+# so far: for who does not see the results, every so many seconds
+every=30
+[ ! -t 1 ] && [ "$mode" = test ] || every=''
+so_far()
+{
+	local suite results
+	suite=$(sed -n 's/^    # Subtest: //p' "$out/results.tap" | tail -1) || :
+	results=$(grep -cE '^    (not )?ok ' "$out/results.tap") || :
+	say '' "$SECONDS s, ${suite:+$results results, in }${suite:-no results yet}"
+}
+
 # A line of the guest's, to whoever wants it and to the file that matters.
 listener=1 full=''
 relay()
@@ -231,7 +243,7 @@ relay()
 # boot: one boot, from start to end; sets outcome to ended, silent or timeout
 boot()
 {
-	local part line='' silent=$SILENT_TCG begun=$SECONDS status
+	local part line='' silent=$SILENT_TCG begun=$SECONDS next=$((SECONDS + ${every:-0})) status
 
 	[ -z "$stopped" ] || return 0
 	command_
@@ -264,6 +276,10 @@ boot()
 		if [ "$mode" != gdb ] && [ "$SECONDS" -ge "$timeout" ]; then
 			outcome=timeout
 			break
+		fi
+		if [ -n "$every" ] && [ "$SECONDS" -ge "$next" ]; then
+			next=$((SECONDS + every))
+			so_far
 		fi
 	done
 	[ -z "$line" ] || relay "$line"
