@@ -67,13 +67,21 @@ def collect():
     lines = [
         f'{kind} {n}: {text}'
         for kind, n, text, why in (D['coverage'] or {}).get('missed', [])
-        if why.startswith('NO REASON')
+        if why.startswith(('NO REASON', 'MORE BRANCHES'))
     ]
     if lines:
         problem(
             f'{many(len(lines), "place")} of fs/eventfd.c not reached, without a reason',
             D['coverage'],
             '\n'.join(lines),
+            'make coverage',
+        )
+    stale = (D['coverage'] or {}).get('stale', [])
+    if stale:
+        problem(
+            f'{many(len(stale), "reason")} in selftests/unreached {"is" if len(stale) == 1 else "are"} not needed',
+            D['coverage'],
+            '\n'.join(stale),
             'make coverage',
         )
     for row in (D['model'] or {}).get('rows', []):

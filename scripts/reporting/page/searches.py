@@ -20,7 +20,7 @@ def coverage(found):
                     k,
                     n,
                     Raw(f'<code>{e(t)}</code>'),
-                    Raw(f'<span class=bad>{e(w)}</span>') if w.startswith('NO REASON') else w,
+                    Raw(f'<span class=bad>{e(w)}</span>') if w.startswith(('NO REASON', 'MORE BRANCHES')) else w,
                 ]
                 for k, n, t, w in found['missed']
             ],

@@ -22,6 +22,7 @@ def coverage():
         'figures',
         figures=list(figures.groups()),
         missed=[[k, n, re.sub(r' {3}\(\d+ of its branches\)$', '', t), why] for k, n, t, why in missed],
+        stale=re.findall(r'^NOT NEEDED .*?: (.*)$', read(OUT, 'coverage/missed'), re.M),
     )
 
 

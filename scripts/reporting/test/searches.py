@@ -15,6 +15,18 @@ CASES = [
         'if (a) it cannot be',
     ),
     case(
+        'coverage, and reasons that do not fit',
+        {
+            'coverage/figures': 'lines 100.0 % (99 of 99), branches 97.0 % (97 of 100), 1 without a reason, 1 with a reason for nothing\n',
+            'coverage/missed': 'branch   20  if (a)   (2 of its branches)\n             MORE BRANCHES than selftests/unreached has a reason for: 1\n'
+            'NOT NEEDED in selftests/unreached, as it was reached: 1 of if (b)\n',
+        },
+        '1 place of fs/eventfd.c not reached',
+        'branch 20: if (a)',
+        '1 reason in selftests/unreached is not needed',
+        '1 of if (b)',
+    ),
+    case(
         'planted faults',
         {
             'mutants/table': 'fault        killed  survived  equivalent does not build  untried\nby hand         100         1           2              0        3\n'
