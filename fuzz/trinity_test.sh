@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Random calls with random arguments by trinity, as nobody, on eventfds and what they
-# meet, for as long as eventfd.trinity= on the kernel's command line says, in seconds.
-# Its own quirks, an early end with them, are no failures; the verdict looks for what the
-# kernel says. That eventfds were among what it has called is what their tracepoints say; the
+# meet, for as long as eventfd.trinity= on the kernel's command line says, in seconds;
+# meanwhile efd_meddle adds to these eventfds, takes from them and sleeps on them.
+# Trinity's own quirks, an early end with them, are no failures; the verdict looks for what the
+# kernel says. That eventfds were among what both have called is what their tracepoints say; the
 # stock kernel has none. Shell, for busybox.
 [ "$1" != -l ] || { printf 'trinity.%s\n' calls eventfds; exit 4; }
 
@@ -32,14 +33,17 @@ echo "#  RUN           trinity.calls ..."
 mkdir -p /tmp/trinity
 chmod 777 /tmp/trinity
 
-# Each tracepoint has a buffer of its own: how much went through, not what, is looked for.
-eyes=/sys/kernel/tracing/instances events='create read write'
+# Who, and which tracepoint: each has a buffer of its own: how much went through, not what, is
+# looked for. Of who is woken, it is the sleeper's name.
+eyes=/sys/kernel/tracing/instances
+events='trinity.create trinity.read trinity.write trinity.wake efd_meddle.read efd_meddle.write efd_meddle.wake'
 [ -d /sys/kernel/tracing/events/eventfd ] || events=''
-for event in $events; do
-	mkdir "$eyes/$event"
-	echo 4 > "$eyes/$event/buffer_size_kb"
-	echo 'comm ~ "trinity*"' > "$eyes/$event/events/eventfd/eventfd_$event/filter"
-	echo 1 > "$eyes/$event/events/eventfd/eventfd_$event/enable"
+for eye in $events; do
+	event=$eyes/$eye/events/eventfd/eventfd_${eye#*.}
+	mkdir "$eyes/$eye"
+	echo 4 > "$eyes/$eye/buffer_size_kb"
+	echo "comm ~ \"${eye%.*}*\"" > "$event/filter"
+	echo 1 > "$event/enable"
 done
 
 # What is shown of descriptors is read while they come and go.
@@ -48,6 +52,9 @@ while :; do
 	sleep 0.1
 done &
 reader=$!
+
+efd_meddle "$seed" "$seconds" > /tmp/meddled 2>&1 &
+meddler=$!
 
 read -r start _ < /proc/uptime
 end=$((${start%.*} + seconds))
@@ -67,6 +74,8 @@ while read -r now _ < /proc/uptime && [ "${now%.*}" -lt $end ]; do
 	rm -rf /tmp/trinity/*
 done
 kill $reader 2> /dev/null
+wait $meddler
+meddled=$?
 
 # Every round says at its end what it has done, and now and then before.
 calls=$(tr '\r' '\n' < /tmp/calls.all | awk '
@@ -84,21 +93,28 @@ else
 	status=1
 fi
 
-# A round makes some eventfds to begin with, and most calls are wrong in some way. Writes are
-# only said: trinity writes 1 byte, or as many as a page has at most, and just 8 are taken.
-verdict=ok by=''
-for event in $events; do
-	echo 0 > "$eyes/$event/events/eventfd/eventfd_$event/enable"
-	n=$(cat "$eyes/$event"/per_cpu/cpu*/stats | awk '/^(entries|overrun):/ { n += $2 } END { print n + 0 }')
-	rmdir "$eyes/$event"
-	by="$by${by:+, }$n times $event"
-	case $event in
-	create) least=$((4 * rounds)) ;;
-	write) least=-1 ;;
-	*) least=$((seconds / 10)) ;;
+# A round makes some eventfds to begin with, and most calls are wrong in some way. How often
+# trinity writes, and is woken, is only said: it writes 1 byte, or as many as a page has at most,
+# and just 8 are taken. To write these is what efd_meddle is for. A write that has slept is counted
+# for whoever has made the room.
+verdict=ok by='' last=''
+for eye in $events; do
+	echo 0 > "$eyes/$eye/events/eventfd/eventfd_${eye#*.}/enable"
+	n=$(cat "$eyes/$eye"/per_cpu/cpu*/stats | awk '/^(entries|overrun):/ { n += $2 } END { print n + 0 }')
+	rmdir "$eyes/$eye"
+	who=${eye%.*} what=${eye#*.}
+	if [ "$who" = "$last" ]; then by="$by, "; else by="$by${by:+; }$who "; fi
+	last=$who by="$by$n times $what"
+	case $eye in
+	trinity.create) least=$((4 * rounds)) ;;
+	trinity.read|efd_meddle.read|efd_meddle.write) least=$((seconds / 10)) ;;
+	efd_meddle.wake) least=0 ;;
+	*) continue ;;
 	esac
-	[ "$n" -gt "$least" ] || { echo "# eventfd_$event: $n times, and more than $least are wanted"; verdict='not ok' status=1; }
+	[ "$n" -gt "$least" ] || { echo "# eventfd_$what of $who: $n times, and more than $least are wanted"; verdict='not ok' status=1; }
 done
+sed 's/^/# /' /tmp/meddled
+[ $meddled = 0 ] || { echo "# efd_meddle: status $meddled"; verdict='not ok' status=1; }
 case $events,$(uname -r) in
 ,*-stock) echo "ok 2 trinity.eventfds # SKIP no tracepoints" ;;
 ,*) echo "# no tracepoints"; echo "not ok 2 trinity.eventfds"; status=1 ;;
