@@ -106,6 +106,7 @@ struct stress {
 	_Atomic int phase;
 	_Atomic int left[NR_SIDES];	/* tasks that are not done */
 	_Atomic bool trouble;
+	_Atomic unsigned int interrupted; /* calls that ended so while it RUNs, in all rounds */
 	enum side first;		/* the side that leaves first */
 	int round;
 
@@ -120,7 +121,7 @@ struct stress {
 	void (*clean)(struct stress *s);
 	uint64_t added;
 	int arg, aux;
-	bool wants_kills;
+	bool (*had)(struct stress *s);	/* whether what it is about has been there */
 	volatile int inside;		/* a lock of the test's */
 	unsigned int seed;
 
@@ -239,12 +240,13 @@ static inline void on_signal(int sig)
 /* A call that did not do it: only because it was told not to wait, or of a signal that came. */
 static inline ssize_t task_check(struct task *t, ssize_t ret)
 {
-	bool interrupted = had_signals, refused = t->nowait || t->s->toggled;
+	bool interrupted = ret == -EINTR && had_signals, refused = t->nowait || t->s->toggled;
 
 	had_signals = 0;
 	t->ret = ret;
 	t->nowait = false;
-	if (ret == 8 || (ret == -EINTR && interrupted))
+	t->s->interrupted += interrupted && t->s->phase == RUN;
+	if (ret == 8 || interrupted)
 		return ret;
 	if (ret == -EAGAIN && (refused || (t->s->flags & EFD_NONBLOCK)))
 		sched_yield();
@@ -388,8 +390,13 @@ static inline void writes_by_turns(struct task *t)
 static inline void writes_nothing(struct task *t)
 {
 	while (goes_on(t)) {
-		if (task_check(t, efd_write(t->fd, 0)) == -EAGAIN)
+		switch (task_check(t, efd_write(t->fd, 0))) {
+		case 8:
+			record_done(t, (struct sum){}, (struct sum){}, 1);
+			break;
+		case -EAGAIN:
 			task_fails(t, -EAGAIN);
+		}
 		sched_yield();
 	}
 }
@@ -774,7 +781,7 @@ static inline bool stress_had_turns(struct stress *s, bool show)
 
 	for (i = 0; i < s->nr; i++) {
 		t = &s->task[i];
-		if (t->side == BYSTANDER || t->ops)
+		if (t->ops)
 			continue;
 		all = false;
 		if (show)
@@ -849,7 +856,7 @@ static inline bool stress_run(struct stress *s)
 
 	for (s->round = 0; good; s->round++) {
 		if (now_ms() >= end && s->round >= rounds &&
-		    ((stress_had_turns(s, false) && (!s->wants_kills || s->kills)) ||
+		    ((stress_had_turns(s, false) && (!s->had || s->had(s))) ||
 		     now_ms() >= end + WAIT_MS))
 			break;
 		stress_divide(s);
