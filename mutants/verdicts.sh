@@ -4,12 +4,19 @@
 # line each: name, digest of its function, CONFIG, killed|survived|unbuilt, by what, digest of the
 # tests, seconds. A line is in $work/pending first, with the number of its batch.
 
-# digest_of_tests: all that the tests of a guest are made from, KUnit's as well
+# digest_of_tests: all that a verdict hangs on, beside the fault: what the tests of a guest are made
+# from, KUnit's as well; what they look at; and what judges them
 digest_of_tests()
 {
 	{
-		(cd "$TOP" && { c_files selftests samples; ls selftests/*_test.sh; echo selftests/settings; echo initramfs/init; } | xargs sha256sum)
-		sha256sum < "$TREE/fs/eventfd_kunit.c"
+		(cd "$TOP" && {
+			c_files selftests samples
+			ls selftests/*_test.sh
+			printf '%s\n' selftests/settings samples/efd_trace initramfs/init kernel-config/{base,x86_64,debug,kcsan}.config
+			printf '%s\n' scripts/{complaints,splats,kcsan.awk,verdict,verdict.awk} mutants/try
+		} | xargs sha256sum)
+		sha256sum < "$work/eventfd.c"
+		cd "$TREE" && sha256sum fs/eventfd_{kunit.c,trace.h} include/linux/eventfd.h
 	} | digest
 }
 
@@ -48,7 +55,7 @@ killer()
 # what it finds by many tries.
 by_chance()
 {
-	grep -qE '^(hangs|TIMEOUT|DIED|stress[. ])| # timeout|rcu.*stall|lockup|blocked for more than|kmemleak|unreferenced object' <<< "$1"
+	grep -qE '^(hangs|TIMEOUT|DIED|stress[. ])| # timeout|rcu.*stall|lockup|blocked for more than|failed to report alive state|do_boot_cpu failed|kmemleak|unreferenced object' <<< "$1"
 }
 
 # sort_out NAMES...: those of which nothing is known on this kernel to $todo, survivors to $alive;
