@@ -207,6 +207,23 @@ TEST_F(trace, failures_leave_none)
 	EXPECT_EQ((long long)EFD_MAX, self->events[1].amount);
 }
 
+/* The same of a consumer that looks, and finds nothing. */
+TEST_F(trace, a_consumer_that_finds_nothing)
+{
+	int err;
+
+	self->fd = efd_create(0, EFD_NONBLOCK);
+	err = load("efd_listen", "pid=%d efd=%d", getpid(), self->fd);
+	if (err == -ENOENT)
+		SKIP(return, "needs %s/efd_listen.ko", dir("MODULES", "/modules"));
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(8, efd_write(self->fd, 3));
+	EXPECT_EQ(8, efd_write(self->fd, 0));
+	EXPECT_EQ(0, unload("efd_listen"));
+	ASSERT_STREQ("create write read write", story(self));
+	EXPECT_EQ(3, self->events[2].amount);
+}
+
 /* "the id of fdinfo, or -1 as long as nobody has looked there" */
 TEST_F(trace, the_id_is_that_of_fdinfo)
 {

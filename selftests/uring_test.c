@@ -384,6 +384,35 @@ TEST_F(uring, writev_adds_each_segment)
 	EXPECT_EQ(11, efd_drain(self->fd));
 }
 
+/* "one that does not fit waits, with those before it added", or ends it if nothing may wait */
+TEST_F(uring, writev_waits_between_segments)
+{
+	uint64_t value[3] = { EFD_MAX, 0, 2 }, seen = 0;
+	struct iovec iov[3] = { { &value[0], 8 }, { &value[1], 8 }, { &value[2], 8 } };
+	bool semaphore = variant->flags & EFD_SEMAPHORE;
+
+	uring_queue(&self->ring, IORING_OP_WRITEV, self->fd, iov, 3, 0);
+	ASSERT_EQ(1, uring_submit(&self->ring));
+	if (variant->flags & EFD_NONBLOCK) {
+		EXPECT_EQ(16, uring_result(&self->ring));
+		EXPECT_EQ(POLLIN, efd_events(self->fd, POLLIN | POLLOUT));
+		return;
+	}
+	ASSERT_TRUE(uring_quiet(&self->ring));
+	ASSERT_EQ(8, efd_read(self->fd, &seen));
+	EXPECT_EQ(semaphore ? 1 : EFD_MAX, seen);
+	if (semaphore) {
+		ASSERT_TRUE(uring_quiet(&self->ring));
+		ASSERT_EQ(8, efd_read(self->fd, &seen));
+	}
+	EXPECT_EQ(24, uring_result(&self->ring));
+	if (semaphore) {
+		EXPECT_EQ(POLLIN, efd_events(self->fd, POLLIN | POLLOUT));
+	} else {
+		EXPECT_EQ(2, efd_drain(self->fd));
+	}
+}
+
 /* "4+4 EINVAL; 8+4 returns 8": a ring answers as writev(2) does. */
 TEST_F(uring, writev_of_wrong_lengths)
 {
